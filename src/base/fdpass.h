@@ -10,8 +10,8 @@
 #define FDPASS_MAX 64
 
 int fdpass_send(int sock, const void *buf, size_t n, const int *fds, size_t n_fds) NODISCARD;
-/* One message. *n_fds in: room in fds; out: how many came. Returns the byte count, 0 at the end. A message that was
- * truncated (data or descriptors) is -EMSGSIZE, and its descriptors are closed. */
+/* One message. *n_fds in: room in fds; out: how many came. Returns the byte count, 0 at the end. A message
+ * that was truncated (data or descriptors) is -EMSGSIZE, and its descriptors are closed. */
 ssize_t fdpass_recv(int sock, void *buf, size_t n, int *fds, size_t *n_fds) NODISCARD;
 
 /* Unix sockets by path. Paths longer than sun_path go through the directory's descriptor. */

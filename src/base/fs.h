@@ -2,11 +2,11 @@
 /*
  * The file system, by descriptor. Called by everybody that touches files.
  *
- * Paths come in two kinds. A path of *ours* (the engine's own directories, /proc, a bundle an operator named) may
- * be opened by string with the fs_* calls that take a `const char *path` and AT_FDCWD. A path *below a root that
- * others write to* (a rootfs, a layer, a volume) is reached only through fs_*_in(): openat2 with RESOLVE_IN_ROOT |
- * RESOLVE_NO_MAGICLINKS, then *at() calls on what it returned. tools/lint/banned.py rejects plain
- * open/stat/mkdir/mount/chown by path outside src/base and src/kernel.
+ * Paths come in two kinds. A path of *ours* (the engine's own directories, /proc, a bundle an operator named)
+ * may be opened by string with the fs_* calls that take a `const char *path` and AT_FDCWD. A path *below a
+ * root that others write to* (a rootfs, a layer, a volume) is reached only through fs_*_in(): openat2 with
+ * RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS, then *at() calls on what it returned. tools/lint/banned.py rejects
+ * plain open/stat/mkdir/mount/chown by path outside src/base and src/kernel.
  *
  * Primitives: 0, a count or a descriptor, or -errno. All descriptors are O_CLOEXEC.
  */
@@ -33,10 +33,11 @@ void fd_close(int *fd);
 
 /* --- below a root somebody else may write to --- */
 int fs_open_in(int rootfd, const char *path, int flags, mode_t mode) NODISCARD;
-/* O_PATH descriptor of the directory that holds the last component (symlinks followed inside the root), and that
- * component's name copied to base[256]. "/" or a trailing ".." gives -EINVAL. */
+/* O_PATH descriptor of the directory that holds the last component (symlinks followed inside the root), and
+ * that component's name copied to base[256]. "/" or a trailing ".." gives -EINVAL. */
 int fs_parent_in(int rootfd, const char *path, char base[256]) NODISCARD;
-/* mkdir -p inside the root; returns an O_PATH descriptor of the last directory. New ones get mode and uid/gid. */
+/* mkdir -p inside the root; returns an O_PATH descriptor of the last directory. New ones get mode and
+ * uid/gid. */
 int fs_mkdirs_in(int rootfd, const char *path, mode_t mode, uid_t uid, gid_t gid) NODISCARD;
 int fs_stat_in(int rootfd, const char *path, struct stat *st) NODISCARD;
 int fs_readlink_in(int rootfd, const char *path, char *buf, size_t n) NODISCARD;

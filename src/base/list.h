@@ -32,11 +32,13 @@ static inline void list_del(struct list *n)
 	n->prev = n->next = n;
 }
 #define LIST_ENTRY(ptr, type, member) CONTAINER_OF(ptr, type, member)
-#define list_for_each(it, head) for (struct list *it = (head)->next; it != (head); it = it->next)
+#define list_for_each(it, head)       for (struct list *it = (head)->next; it != (head); it = it->next)
 #define list_for_each_safe(it, head)                                                                         \
-	for (struct list *it = (head)->next, *it##_next_ = it->next; it != (head); it = it##_next_, it##_next_ = it->next)
+	for (struct list *it = (head)->next, *it##_next_ = it->next; it != (head);                           \
+	     it = it##_next_, it##_next_ = it->next)
 
-/* Keys are copied; values are the caller's. Iteration order is insertion order unless something was deleted. */
+/* Keys are copied; values are the caller's. Iteration order is insertion order unless something was deleted.
+ */
 struct map_entry {
 	char *key;
 	void *value;
@@ -44,7 +46,7 @@ struct map_entry {
 };
 struct map {
 	struct map_entry *e; /* dense */
-	uint32_t *slot;	     /* open addressing: index + 1 into e */
+	uint32_t *slot;      /* open addressing: index + 1 into e */
 	uint32_t n, cap, n_slots;
 };
 void *map_get(const struct map *m, const char *key);

@@ -17,10 +17,10 @@ enum log_level log_get_level(void);
 void log_set_json(bool json);
 void log_msg_(enum log_level l, const char *const *kv, const char *fmt, ...) PRINTF(3, 4);
 
-#define log_kv(...) ((const char *const[]){ __VA_ARGS__, NULL })
+#define log_kv(...)        ((const char *const[]){ __VA_ARGS__, NULL })
 #define log_error(kv, ...) log_msg_(LOG_ERROR, (kv), __VA_ARGS__)
-#define log_warn(kv, ...) log_msg_(LOG_WARN, (kv), __VA_ARGS__)
-#define log_info(kv, ...) log_msg_(LOG_INFO, (kv), __VA_ARGS__)
+#define log_warn(kv, ...)  log_msg_(LOG_WARN, (kv), __VA_ARGS__)
+#define log_info(kv, ...)  log_msg_(LOG_INFO, (kv), __VA_ARGS__)
 #define log_debug(kv, ...)                                                                                   \
 	do {                                                                                                 \
 		if (log_get_level() >= LOG_DEBUG)                                                            \

@@ -33,7 +33,7 @@ void *try_alloc(size_t n) __attribute__((malloc));
 #define GROW(v, n, cap)                                                                                      \
 	do {                                                                                                 \
 		if ((n) == (cap)) {                                                                          \
-			(cap) = (cap) ? (cap) * 2 : 8;                                                       \
+			(cap) = (cap) ? (cap)*2 : 8;                                                         \
 			(v) = xreallocarray((v), (cap), sizeof(*(v)));                                       \
 		}                                                                                            \
 	} while (0)
@@ -59,5 +59,5 @@ char *arena_strdup(struct arena *a, const char *s) __attribute__((returns_nonnul
 char *arena_strndup(struct arena *a, const char *s, size_t n) __attribute__((returns_nonnull));
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF(2, 3) __attribute__((returns_nonnull));
 DEFINE_CLEANUP(struct arena *, arena_free)
-#define cleanup_arena CLEANUP(arena_free)
+#define cleanup_arena      CLEANUP(arena_free)
 #define ARENA_NEW(a, type) ((type *)arena_alloc((a), sizeof(type)))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Text: `struct sv` looks at bytes without owning them, `struct strbuf` builds them, `char *` lives at the edges.
- * Numbers from outside go through parse_*(), which reject junk, signs, spaces and overflow.
+ * Text: `struct sv` looks at bytes without owning them, `struct strbuf` builds them, `char *` lives at the
+ * edges. Numbers from outside go through parse_*(), which reject junk, signs, spaces and overflow.
  */
 #pragma once
 
@@ -37,7 +37,8 @@ ssize_t sv_find(struct sv a, char c);
 ssize_t sv_rfind(struct sv a, char c);
 struct sv sv_sub(struct sv a, size_t from, size_t to);
 struct sv sv_trim(struct sv a); /* ASCII space and tab, CR, LF */
-/* Cut at the first c: *head gets what is before, *tail what is after; false (all in *head) if there is none. */
+/* Cut at the first c: *head gets what is before, *tail what is after; false (all in *head) if there is none.
+ */
 bool sv_cut(struct sv a, char c, struct sv *head, struct sv *tail);
 char *sv_dup(struct sv a); /* heap, NUL-terminated */
 
