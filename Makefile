@@ -1,12 +1,61 @@
 # SPDX-License-Identifier: Apache-2.0
-# A thin front for meson and ninja; `make help` lists the targets.
+# A thin front for meson and ninja. A build directory is a child of the tree (the flags name ../src, so that ccache
+# serves every clone). `make help` lists the targets.
 B ?= build
 JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+DESTDIR ?=
 export CCACHE_NOHASHDIR = 1
 
 .PHONY: all
-all: $(B)/build.ninja
+all: $(B)/build.ninja	## build everything into build/
 	@ninja -C $(B) -j$(JOBS)
 
 $(B)/build.ninja:
-	meson setup $(B) $(MESON_ARGS)
+	meson setup $(B) --prefix=$(PREFIX)
+
+.PHONY: check unit integration lint clang asan tsan fuzz bench install clean help
+check:	## everything CI runs
+	./check
+
+unit: all	## unit tests only
+	meson test -C $(B) --suite unit --print-errorlogs
+
+integration: all	## integration tests only
+	tests/integration/run
+
+lint:	## form, banned calls, include ladder
+	tools/lint/run
+
+clang: build-clang/build.ninja	## the second compiler
+	@ninja -C build-clang -j$(JOBS)
+build-clang/build.ninja:
+	CC=clang meson setup build-clang
+
+asan: build-asan/build.ninja	## address and undefined behaviour sanitizers
+	@ninja -C build-asan -j$(JOBS)
+build-asan/build.ninja:
+	meson setup build-asan -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1
+
+tsan: build-tsan/build.ninja	## thread sanitizer (the engine)
+	@ninja -C build-tsan -j$(JOBS)
+build-tsan/build.ninja:
+	meson setup build-tsan -Db_sanitize=thread -Db_lundef=false -Doptimization=1
+
+fuzz: build-fuzz/build.ninja	## libFuzzer targets; SECONDS=n for each
+	@ninja -C build-fuzz -j$(JOBS)
+	tools/ci/fuzz.sh build-fuzz $(or $(SECONDS),60)
+build-fuzz/build.ninja:
+	CC=clang meson setup build-fuzz -Dfuzz=true -Dtests=false -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1
+
+bench: all	## hoy beside the peers that are installed
+	python3 tools/bench/bench.py
+
+install: all	## PREFIX= DESTDIR=
+	DESTDIR=$(DESTDIR) meson install -C $(B) --no-rebuild
+
+clean:	## delete the build directories
+	rm -rf build build-clang build-asan build-tsan build-fuzz
+
+help:
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 22

@@ -169,7 +169,7 @@ class Engine:
 
     def argv(self):
         return [str(BUILD / "hoyd"), "--data-root", str(self.data_root), "--exec-root", str(self.exec_root),
-                "--pidfile", str(self.base / "hoyd.pid"), "-H", "unix://" + self.sock, "--bridge-name", self.bridge,
+                "--pidfile", str(self.base / "hoyd.pid"), "-H", "unix://" + self.sock, "--bridge", self.bridge,
                 "--bip", self.bip, "--cgroup-parent", self.cgroup, "--config-file", str(self.base / "daemon.json"), *self.args]
 
     def spawn(self, env=None):
