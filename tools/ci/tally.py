@@ -5,7 +5,9 @@
   tally.py DIR    prints a line a job, every failure, every skip with its reason, and the closing line
 Exit code 1 when something failed, or when nothing passed.
 """
+import json
 import pathlib
+import re
 import sys
 import xml.etree.ElementTree as ET
 
@@ -40,11 +42,35 @@ def plain(path):
     return passed, failed, skipped
 
 
+def meson(path):
+    """meson's testlog.json: a program that speaks TAP counts by its cases, another one as one test."""
+    passed, failed, skipped = 0, [], []
+    for line in path.read_text().splitlines():
+        t = json.loads(line)
+        cases = re.findall(r"^(not ok|ok) \d+ - (\S+)(.*)$", t.get("stdout") or "", re.M)
+        bad = [c for c in cases if c[0] == "not ok"]
+        for state, name, rest in cases:
+            if state == "ok" and "# SKIP" in rest:
+                skipped.append((f"{t['name']}: {name}", rest.split("# SKIP")[1].strip() or (t.get("stderr") or "").strip() or "no reason given"))
+            elif state == "ok":
+                passed += 1
+        failed += [(t["name"], c[1]) for c in bad]
+        if t["result"] == "SKIP":
+            skipped.append((t["name"], ((t.get("stderr") or t.get("stdout") or "").strip() or "no reason given").split("\n")[-1]))
+        elif t["result"] != "OK" and not bad:
+            failed.append((t["name"], f"{t['result']}: " + ((t.get("stderr") or "").strip().split("\n") or [""])[-1][:200]))
+        elif t["result"] == "OK" and not cases:
+            passed += 1
+    return passed, failed, skipped
+
+
 def main():
     total = [0, 0, 0]
     for path in sorted(pathlib.Path(sys.argv[1]).glob("*")):
         if path.suffix == ".xml":
             passed, failed, skipped = junit(path)
+        elif path.suffix == ".json":
+            passed, failed, skipped = meson(path)
         elif path.suffix == ".txt":
             passed, failed, skipped = plain(path)
         else:

@@ -14,7 +14,8 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-EVERYWHERE = ["alloca", "system", "popen", "gethostbyname", "strerror", "usleep", "sleep", "setjmp", "longjmp"]
+EVERYWHERE = ["strcpy", "strcat", "strncpy", "strncat", "sprintf", "vsprintf", "gets", "strtok", "atoi", "atol", "atoll",
+              "alloca", "system", "popen", "gethostbyname", "strerror", "usleep", "sleep", "setjmp", "longjmp"]
 BY_PATH = ["open", "creat", "fopen", "freopen", "stat", "lstat", "mkdir", "rmdir", "mknod", "mkfifo", "mount", "umount",
            "umount2", "chown", "lchown", "chmod", "link", "symlink", "rename", "truncate", "opendir", "readlink",
            "realpath", "chdir", "chroot", "setxattr", "lsetxattr", "statfs", "nftw", "ftw", "utimes"]

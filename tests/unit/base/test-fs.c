@@ -132,7 +132,7 @@ static void descriptors_travel(void **state)
 static void long_socket_paths(void **state)
 {
 	char path[300];
-	cleanup_close int l = -1, c = -1, sub = -1;
+	cleanup_close int l = -1, c = -1;
 
 	(void)state;
 	(void)snprintf(path, sizeof(path), "%s/%0120d", dir, 0);

@@ -25,7 +25,7 @@ static void run_gives_code_and_output(void **state)
 
 static void spawn_places_fds_and_closes_the_rest(void **state)
 {
-	cleanup_close int a = -1, b = -1, leaked = -1, pidfd = -1;
+	cleanup_close int leaked = -1, pidfd = -1;
 	int p[2], q[2];
 	char buf[64] = { 0 };
 	pid_t pid;
