@@ -35,18 +35,18 @@ build-clang/build.ninja:
 asan: build-asan/build.ninja	## address and undefined behaviour sanitizers
 	@ninja -C build-asan -j$(JOBS)
 build-asan/build.ninja:
-	meson setup build-asan -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1
+	meson setup build-asan -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1 -Dwerror=false
 
 tsan: build-tsan/build.ninja	## thread sanitizer (the engine)
 	@ninja -C build-tsan -j$(JOBS)
 build-tsan/build.ninja:
-	meson setup build-tsan -Db_sanitize=thread -Db_lundef=false -Doptimization=1
+	meson setup build-tsan -Db_sanitize=thread -Db_lundef=false -Doptimization=1 -Dwerror=false
 
 fuzz: build-fuzz/build.ninja	## libFuzzer targets; SECONDS=n for each
 	@ninja -C build-fuzz -j$(JOBS)
 	tools/ci/fuzz.sh build-fuzz $(or $(SECONDS),60)
 build-fuzz/build.ninja:
-	CC=clang meson setup build-fuzz -Dfuzz=true -Dtests=false -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1
+	CC=clang meson setup build-fuzz -Dfuzz=true -Dtests=false -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1 -Dwerror=false
 
 bench: all	## hoy beside the peers that are installed
 	python3 tools/bench/bench.py
