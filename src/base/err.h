@@ -2,14 +2,14 @@
 /*
  * Errors above the primitives. A function that can fail for a reason worth telling takes `struct err **e`
  * last and returns 0 or -1 (pointers: NULL). On success *e is left alone. `e` may be NULL: the text is
- *dropped.
+ * dropped.
  *
  *	if (fd < 0)
  *		return err_sys(e, -fd, "open image config '%s'", path);
  *
  * The macros' value is the constant -1, so compilers follow the path. A class maps to an HTTP status in one
  * table in api/ and to an exit code in one table in cli/. Handle or return, not both; log where handled,
- *once.
+ * once.
  */
 #pragma once
 

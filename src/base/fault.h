@@ -5,8 +5,8 @@
  *	HOY_FAULT="store.tag.commit=kill"		SIGKILL to ourselves
  *	HOY_FAULT="store.blob.rename=ENOSPC"		fault_point() returns -ENOSPC
  *	HOY_FAULT="engine.start.recorded=hold:/dir"	wait until the file /dir/engine.start.recorded.go
- *exists, after creating /dir/engine.start.recorded.here several are separated by ';' ; "=2*kill" lets the
- *first pass by and takes the second
+ * exists, after creating /dir/engine.start.recorded.here several are separated by ';' ; "=2*kill" lets the
+ * first pass by and takes the second
  *
  * Without the variable (read once, at first use) a point costs one load and a branch.
  */
