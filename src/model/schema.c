@@ -33,6 +33,8 @@ SCALAR(raw, "json.RawMessage", MODEL_RAW, sizeof(struct sv), 0, 0);
 SCALAR(set, "map[string]struct {}", MODEL_SET, sizeof(struct model_str_list), 0, 0);
 SCALAR(cmd, "[]string", MODEL_CMD, sizeof(struct model_str_list), 0, 0);
 
+SCALAR(pair, "[2]uint", MODEL_PAIR, sizeof(struct model_pair), 0, UINT32_MAX);
+
 static size_t map_entry_size(const struct model_type *t)
 {
 	return MAP_VALUE_OFF + (t->elem->size + 7u) / 8u * 8u;
@@ -142,6 +144,7 @@ static const char *go_name(const struct model_type *t, struct strbuf *b)
 	case MODEL_OBJ:
 	case MODEL_PTR:
 	case MODEL_SET:
+	case MODEL_PAIR:
 	case MODEL_CMD: sb_add(b, t->kind == MODEL_PTR ? t->elem->name : t->name); break;
 	}
 	return sb_str(b);
@@ -164,7 +167,8 @@ static int fail_type(const struct place *pl, const struct model_type *t, const s
 	cleanup_strbuf struct strbuf type = { 0 }, path = { 0 }, what = { 0 };
 
 	sb_add(&what, json_type_name(j));
-	if (j->type == JSON_NUMBER && t->kind != MODEL_STR && t->kind != MODEL_BOOL)
+	if (j->type == JSON_NUMBER &&
+	    (t->kind == MODEL_INT || t->kind == MODEL_UINT || t->kind == MODEL_F64 || t->kind == MODEL_PAIR))
 		sb_addf(&what, " %.*s", (int)MIN(j->raw.n, (size_t)40), j->raw.p);
 	(void)go_name(t, &type);
 	if (!pl)
@@ -242,6 +246,7 @@ static int decode_number(const struct decoder *d, const struct place *pl, const 
 	case MODEL_LIST:
 	case MODEL_MAP:
 	case MODEL_SET:
+	case MODEL_PAIR:
 	case MODEL_CMD: break;
 	}
 	return fail_type(pl, t, j, d->e);
@@ -335,6 +340,29 @@ static int decode_items(const struct decoder *d, const struct place *pl, const s
 	return 0;
 }
 
+/* As Go fills an array: what is missing is 0, what is too many is let go. */
+static int decode_pair(const struct decoder *d, const struct place *pl, const struct model_type *t,
+		       const struct json *j, struct model_pair *out)
+{
+	struct model_pair p = { 0 };
+	size_t i = 0;
+
+	if (j->type != JSON_ARRAY)
+		return fail_type(pl, t, j, d->e);
+	json_for_each (m, j) {
+		uint64_t v;
+		if (json_u64(m, &v) < 0 || v > t->max)
+			return fail_type(pl, t, m, d->e);
+		if (i == 0)
+			p.height = (uint32_t)v;
+		else if (i == 1)
+			p.width = (uint32_t)v;
+		i++;
+	}
+	*out = p;
+	return 0;
+}
+
 static int decode_set(const struct decoder *d, const struct place *pl, const struct model_type *t,
 		      const struct json *j, struct model_str_list *out)
 {
@@ -397,6 +425,7 @@ static int decode(const struct decoder *d, const struct place *pl, const struct 
 	case MODEL_LIST:
 	case MODEL_MAP: return decode_items(d, pl, t, j, out);
 	case MODEL_SET: return decode_set(d, pl, t, j, out);
+	case MODEL_PAIR: return decode_pair(d, pl, t, j, out);
 	case MODEL_CMD:
 		if (j->type == JSON_STRING) {
 			struct model_str_list l = { .v = ARENA_NEW(d->a, const char *), .n = 1, .cap = 1 };
@@ -430,6 +459,16 @@ int model_parse(struct arena *a, const struct model_type *t, struct sv text, voi
 	return 0;
 }
 
+void model_unknown_keys(const struct model_type *t, const struct json *j, struct strlist *out)
+{
+	if (!json_is(j, JSON_OBJECT))
+		return;
+	json_for_each (m, j) {
+		if (!find_field(t, m->key))
+			strlist_addn(out, m->key.p, m->key.n);
+	}
+}
+
 /* --- encoding --- */
 
 bool model_is_zero(const struct model_type *t, const void *v)
@@ -453,6 +492,9 @@ bool model_is_zero(const struct model_type *t, const void *v)
 		return !(d < 0 || d > 0);
 	}
 	case MODEL_RAW: return ((const struct sv *)v)->n == 0;
+	case MODEL_PAIR:
+		return ((const struct model_pair *)v)->height == 0 &&
+		       ((const struct model_pair *)v)->width == 0;
 	case MODEL_LIST:
 	case MODEL_MAP:
 	case MODEL_SET:
@@ -554,6 +596,12 @@ static void encode(struct jw *w, const struct model_type *t, const void *v)
 		return;
 	case MODEL_F64: jw_f64(w, *(const double *)v); return;
 	case MODEL_RAW: jw_raw(w, *(const struct sv *)v); return;
+	case MODEL_PAIR:
+		jw_arr(w);
+		jw_u64(w, ((const struct model_pair *)v)->height);
+		jw_u64(w, ((const struct model_pair *)v)->width);
+		jw_end(w);
+		return;
 	case MODEL_OBJ: encode_obj(w, t, v); return;
 	case MODEL_PTR:
 		v = *(const void *const *)v;
@@ -635,6 +683,7 @@ void model_copy(struct arena *a, const struct model_type *t, const void *from, v
 	case MODEL_BOOL:
 	case MODEL_INT:
 	case MODEL_UINT:
+	case MODEL_PAIR:
 	case MODEL_F64: memcpy(to, from, t->size); return;
 	case MODEL_OBJ:
 		for (unsigned i = 0; i < t->n_fields; i++) {

@@ -86,6 +86,14 @@ struct model_i64_map {
 	struct model_i64_entry *v;
 	size_t n, cap;
 };
+struct model_str_map_entry {
+	const char *k;
+	struct model_str_map v;
+};
+struct model_str_map_map {
+	struct model_str_map_entry *v;
+	size_t n, cap;
+};
 struct model_raw_list {
 	struct sv *v;
 	size_t n, cap;
@@ -97,6 +105,11 @@ struct model_raw_entry {
 struct model_raw_map {
 	struct model_raw_entry *v;
 	size_t n, cap;
+};
+
+/* Go's [2]uint: a terminal's height and width. */
+struct model_pair {
+	uint32_t height, width;
 };
 
 #define model_for_each(it, list)                                                                             \
@@ -132,6 +145,7 @@ enum model_kind {
 	MODEL_LIST, /* { T *v; size_t n, cap; } */
 	MODEL_MAP,  /* { struct { const char *k; T v; } *v; size_t n, cap; } */
 	MODEL_SET,  /* struct model_str_list: the keys of a JSON object whose values say nothing */
+	MODEL_PAIR, /* struct model_pair */
 	MODEL_CMD,  /* struct model_str_list: a list of strings, or on input one string */
 };
 
@@ -166,13 +180,15 @@ struct model_type {
 
 extern const struct model_type model_type_str, model_type_str_opt, model_type_time, model_type_bool,
 	model_type_f64, model_type_i32, model_type_i64, model_type_int, model_type_u16, model_type_u32,
-	model_type_u64, model_type_raw, model_type_set, model_type_cmd;
+	model_type_u64, model_type_raw, model_type_set, model_type_cmd, model_type_pair;
 
 int model_decode(struct arena *a, const struct model_type *t, const struct json *j, void *out,
 		 struct err **e) NODISCARD;
 /* Text to object: "invalid JSON: " stands before every error. Empty text leaves the zero object. */
 int model_parse(struct arena *a, const struct model_type *t, struct sv text, void *out,
 		struct err **e) NODISCARD;
+/* Names in the object that the type has no member for: daemon.json refuses them. */
+void model_unknown_keys(const struct model_type *t, const struct json *j, struct strlist *out);
 void model_encode(struct jw *w, const struct model_type *t, const void *v);
 /* Deep copy into the arena. */
 void model_copy(struct arena *a, const struct model_type *t, const void *from, void *to);

@@ -6,9 +6,9 @@
 
 The language, line by line; '#' begins a comment.
 
-    prefix api              first line: the C prefix, and the name of the header
+    prefix api [icase]      first line: the C prefix, and the name of the header; icase: member names match without
+                            regard to case on input, as Go's do
     object HostConfig       begins an object: struct api_host_config
-    object Mount icase      its members match without case on input, as Go's do
     \tKey type [flags]      a member, indented; Key is the name on the wire
     \tembed Resources       the members of another object stand here on the wire; in C they are one member struct
 
@@ -20,6 +20,7 @@ Types                                       in C
     bool? int? u32? ...                     bool has_x; T x             absent prints null
     raw                                     struct sv x                 the value's own text
     set                                     struct model_str_list x     {"a":{},"b":{}}
+    pair                                    struct model_pair x         [height,width]
     cmd                                     struct model_str_list x     list of strings; on input also one string
     Name                                    struct api_name x           an object in place
     Name?                                   struct api_name *x          NULL prints null
@@ -40,14 +41,16 @@ SCALARS = {
     'f64': ('double', 'f64'), 'int': ('int64_t', 'int'), 'i32': ('int32_t', 'i32'), 'i64': ('int64_t', 'i64'),
     'u16': ('uint16_t', 'u16'), 'u32': ('uint32_t', 'u32'), 'u64': ('uint64_t', 'u64'),
     'raw': ('struct sv', 'raw'), 'set': ('struct model_str_list', 'set'), 'cmd': ('struct model_str_list', 'cmd'),
+    'pair': ('struct model_pair', 'pair'),
 }
 NUMBERS = {'int': (8, True), 'i32': (4, True), 'i64': (8, True), 'u16': (2, False), 'u32': (4, False),
            'u64': (8, False)}
 # Composites of plain values that schema.h defines by hand.
 BASE = {'model_str_list', 'model_str_list_list', 'model_str_map', 'model_str_map_list', 'model_str_list_map',
         'model_i64_list', 'model_u64_list', 'model_u32_list', 'model_u64_map', 'model_i64_map', 'model_raw_list',
-        'model_raw_map'}
-KEYWORDS = {'default', 'static', 'int', 'register', 'signed', 'union', 'struct', 'switch', 'case'}
+        'model_raw_map', 'model_str_map_map'}
+KEYWORDS = {'default', 'static', 'int', 'register', 'signed', 'union', 'struct', 'switch', 'case', 'for', 'if', 'do',
+            'else', 'while', 'long', 'short', 'auto', 'void', 'const', 'enum', 'break', 'continue', 'return'}
 
 
 def snake(name):
@@ -120,7 +123,7 @@ class Object:
 
 class Schema:
     def __init__(self, path):
-        self.prefix, self.objects = None, {}
+        self.prefix, self.icase, self.objects = None, False, {}
         cur, notes = None, []
         with open(path, encoding='utf-8') as f:
             for n, line in enumerate(f, 1):
@@ -140,12 +143,12 @@ class Schema:
         if not words:
             return cur, []
         if words[0] == 'prefix':
-            self.prefix = words[1]
+            self.prefix, self.icase = words[1], 'icase' in words[2:]
             return cur, []
         if words[0] == 'object':
             if words[1] in self.objects:
                 raise Fail('object %s twice' % words[1])
-            cur = Object(words[1], 'icase' in words[2:], notes)
+            cur = Object(words[1], self.icase, notes)
             self.objects[words[1]] = cur
             return cur, []
         if cur is None or not line[0].isspace():
