@@ -16,7 +16,8 @@ def pytest_configure(config):
 @pytest.fixture(scope="module")
 def module_engine():
     base = harness.new_base()
-    e = harness.Engine(base)
+    peer = os.environ.get("HOY_TEST_PEER")
+    e = harness.Peer(base, peer) if peer else harness.Engine(base)
     e.start()
     e.load_busybox()
     yield e

@@ -329,6 +329,32 @@ class Engine:
         subprocess.run(["rm", "-rf", "--one-file-system", str(self.data_root), str(self.exec_root)])
 
 
+class Peer(Engine):
+    """A reference daemon that somebody else started (HOY_TEST_PEER=/path/to/its.sock): the same tests judge it, which
+    shows whether what they expect is Docker's. Nothing of it is audited, killed or deleted."""
+
+    def __init__(self, base, sock):
+        super().__init__(base)
+        self.sock = sock
+
+    class _Proc:
+        returncode = None
+
+        def poll(self):
+            return None
+
+    def start(self, env=None):
+        self.proc = Peer._Proc()
+        return self
+
+    def kill9(self):
+        import pytest
+        pytest.skip("the peer is not ours to kill")
+
+    def close(self, audit=True):
+        self.remove_all()
+
+
 def new_base():
     return tempfile.mkdtemp(prefix="hoy-it-")
 
