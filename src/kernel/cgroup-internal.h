@@ -24,7 +24,10 @@ enum cg_kind {
 #define CG_TRY_PAIR                                                                                          \
 	0x2 /* if this and the next write fail in this order, the other order is tried (limit and swap) */
 #define CG_IF_EXISTS 0x4 /* a file that is not there is fine */
-#define CG_LEAF      0x8 /* CG_OP_MKDIR of the group itself, not of a parent */
+#define CG_OR_NEXT                                                                                           \
+	0x10        /* if the file does not exist the next write is tried; if it does, that is skipped       \
+		     */
+#define CG_LEAF 0x8 /* CG_OP_MKDIR of the group itself, not of a parent */
 
 struct cg_op {
 	uint8_t kind;
