@@ -81,7 +81,8 @@ struct http_req {
 	bool has_peer; /* peer credentials of a unix socket */
 	uid_t peer_uid;
 	pid_t peer_pid;
-	void *handler_data; /* the handler's own */
+	void *handler_data;   /* the handler's own */
+	struct http_res *res; /* its answer */
 };
 
 /* NULL if there is none. Values are trimmed. */
@@ -124,6 +125,8 @@ int http_stream_flush(struct http_res *rs);
 /* Copies fd's bytes until its end: count or -errno. */
 int64_t http_stream_from_fd(struct http_res *rs, int fd);
 int http_stream_end(struct http_res *rs);
+/* Ends the connection instead of the stream, so that the client sees a truncation. */
+void http_stream_abort(struct http_res *rs);
 
 /*
  * Takes the connection over. Writes the 101 (the client asked for an upgrade) or the 200 head with `type`,

@@ -35,6 +35,8 @@ int http_session_open(struct http_tls *t, int fd, const char *name, struct http_
 ssize_t http_session_read(struct http_session *s, void *buf, size_t n);
 ssize_t http_session_write(struct http_session *s, const void *buf, size_t n);
 size_t http_session_pending(struct http_session *s);
+/* Whether a read would return at once: data, the end or an error. Handshake records alone do not count. */
+bool http_session_has_input(struct http_session *s);
 int http_session_shutdown_write(struct http_session *s); /* close_notify: half-close */
 void http_session_free(struct http_session *s);          /* without closing the socket */
 
