@@ -49,14 +49,14 @@ void sha256_of(const void *p, size_t n, char out[SHA256_HEX + 1])
 	sha256_hex(h, out);
 }
 
-bool digest_is_valid(struct sv s)
+bool sha256_is_digest(struct sv s)
 {
 	const struct sv prefix = SV(DIGEST_PREFIX);
 	return s.n == DIGEST_LEN && sv_starts(s, prefix) && id_is_full(sv_sub(s, prefix.n, s.n));
 }
 
-const char *digest_hex(const char *digest)
+const char *sha256_digest_hex(const char *digest)
 {
-	assert(digest_is_valid(sv_of(digest)));
+	assert(sha256_is_digest(sv_of(digest)));
 	return digest + sizeof(DIGEST_PREFIX) - 1;
 }

@@ -23,6 +23,6 @@ DEFINE_CLEANUP(struct sha256 *, sha256_free)
 
 void sha256_of(const void *p, size_t n, char out[SHA256_HEX + 1]);
 /* "sha256:" and exactly 64 lower-case hex digits. */
-bool digest_is_valid(struct sv s);
+bool sha256_is_digest(struct sv s);
 /* The hex of a valid digest. */
-const char *digest_hex(const char *digest);
+const char *sha256_digest_hex(const char *digest);

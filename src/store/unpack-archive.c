@@ -169,7 +169,7 @@ static int read_json(struct split *s, const char *name, const char *digest, cons
 		return err_sys(e, -r, "archive: read '%s'", name);
 	if (digest) {
 		sha256_of(text, n, hex);
-		if (!str_eq(digest_hex(digest), hex))
+		if (!str_eq(sha256_digest_hex(digest), hex))
 			return err_set(e, ERR_INVALID, "archive: '%s' has digest sha256:%s", name, hex);
 	}
 	/* The tree's raw spans point into the text, which must live as long. */
@@ -232,9 +232,9 @@ static int docker_manifest(struct split *s, struct err **e)
 
 static int blob_name(const char *digest, char out[96], struct err **e)
 {
-	if (!digest || !digest_is_valid(sv_of(digest)))
+	if (!digest || !sha256_is_digest(sv_of(digest)))
 		return err_set(e, ERR_INVALID, "archive: invalid digest '%.80s'", digest ? digest : "");
-	(void)snprintf(out, 96, "blobs/sha256/%s", digest_hex(digest));
+	(void)snprintf(out, 96, "blobs/sha256/%s", sha256_digest_hex(digest));
 	return 0;
 }
 
