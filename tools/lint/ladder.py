@@ -13,7 +13,7 @@ LADDER = {
     "kernel": "base",
     "http": "base codec",
     "model": "base codec",
-    "sandbox": "base kernel",
+    "sandbox": "base codec kernel",
     "runtime": PURE,
     "monitor": PURE + " runtime",
     "store": PURE + " sandbox",
