@@ -214,8 +214,8 @@ static int set_xattrs(const struct tar_entry *ent, int fd, int dirfd, const char
 			/* One component below the working directory: no path is walked. */
 			if (fchdir(dirfd) < 0)
 				return err_sys(e, errno, "archive: attributes of '%s'", ent->path);
-			r = lsetxattr(base, x->name, x->value.p, x->value.n,
-				      0); /* lint: allow lsetxattr: as said */
+			const struct sv v = x->value;
+			r = lsetxattr(base, x->name, v.p, v.n, 0); /* lint: allow lsetxattr: as said */
 		}
 		/* What this file system or this kind of file cannot have, is not kept; the rest is an error.
 		 */
