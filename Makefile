@@ -30,7 +30,7 @@ lint:	## form, banned calls, include ladder
 clang: build-clang/build.ninja	## the second compiler
 	@ninja -C build-clang -j$(JOBS)
 build-clang/build.ninja:
-	CC=clang meson setup build-clang
+	CC="ccache clang" meson setup build-clang
 
 asan: build-asan/build.ninja	## address and undefined behaviour sanitizers
 	@ninja -C build-asan -j$(JOBS)
@@ -46,7 +46,7 @@ fuzz: build-fuzz/build.ninja	## libFuzzer targets; SECONDS=n for each
 	@ninja -C build-fuzz -j$(JOBS)
 	tools/ci/fuzz.sh build-fuzz $(or $(SECONDS),60)
 build-fuzz/build.ninja:
-	CC=clang meson setup build-fuzz -Dfuzz=true -Dtests=false -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1 -Dwerror=false
+	CC="ccache clang" meson setup build-fuzz -Dfuzz=true -Dtests=false -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1 -Dwerror=false
 
 bench: all	## hoy beside the peers that are installed
 	python3 tools/bench/bench.py

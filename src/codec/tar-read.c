@@ -383,7 +383,8 @@ static int pax_text(struct strbuf *b, struct sv v, bool *has, struct err **e)
 static int pax_record(struct tar_reader *t, char *key, struct sv v, bool is_global, struct err **e)
 {
 	static const char schily[] = "SCHILY.xattr.", la[] = "LIBARCHIVE.xattr.", gnu[] = "GNU.sparse.";
-	uint64_t u;
+	uint64_t u = 0;
+
 	if (str_eq(key, "path"))
 		return t->sparse.any && t->has_path ? 0 : pax_text(&t->path, v, &t->has_path, e);
 	if (str_eq(key, "linkpath"))

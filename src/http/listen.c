@@ -163,7 +163,7 @@ static int listen_activated(const char *which, struct http_listener *out, size_t
 {
 	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS"),
 		   *names = getenv("LISTEN_FDNAMES");
-	uint32_t pid_n, fds_n, number;
+	uint32_t pid_n, fds_n, number = 0;
 	size_t n = 0;
 
 	if (!pid || !fds || parse_u32(sv_of(pid), INT32_MAX, &pid_n) < 0 || (pid_t)pid_n != getpid() ||
