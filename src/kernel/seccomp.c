@@ -259,7 +259,7 @@ static void collect(struct group *g, enum seccomp_arch a, int64_t *max)
 		const struct seccomp_rule *r = &p->rules[i];
 		for (size_t k = 0; k < r->n_names; k++) {
 			const struct seccomp_call *c = seccomp_call_find(r->names[k]);
-			uint32_t which;
+			uint32_t which = 0;
 			int nr = c ? c->nr[a - 1] : -1;
 			int way_in = a == SECCOMP_ARCH_X86 ? seccomp_x86_mux(r->names[k], &which) : -1;
 			int64_t top = MAX(nr, way_in);
