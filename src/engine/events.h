@@ -36,8 +36,7 @@ void events_publish(struct events *ev, const char *type, const char *action, con
 struct event {
 	int64_t time_ns;
 	const char *type, *action, *id;
-	/* The object as API up to 1.51 prints it (with status, id, from), and without those; no newline. */
-	struct sv json_old, json_new;
+	struct sv json; /* the object as the API prints it, with the old status, id and from; no newline */
 };
 
 struct event_range {

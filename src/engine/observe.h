@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the engine tells about itself and its containers without changing anything: info, version, disk usage, stats,
- * top, logs, images, networks, events. api/ calls these; see engine.h for the verbs, and for the rules both share (refs,
+ * top, logs, networks, events. api/ calls these; see engine.h for the verbs, and for the rules both share (refs,
  * arenas, errors).
  */
 #pragma once
@@ -23,10 +23,6 @@ struct api_system_info;
 struct api_version;
 struct api_disk_usage;
 struct api_top_response;
-struct api_image_summary_list;
-struct api_image_inspect;
-struct api_container_config;
-struct api_image_history_item;
 struct api_network;
 
 #define ENGINE_API_MAX       "1.51"
@@ -53,11 +49,12 @@ int engine_container_top(struct engine *en, const char *ref, const char *ps_args
 struct engine_stats;
 int engine_stats_open(struct engine *en, const char *ref, struct engine_stats **out,
 		      struct err **e) NODISCARD;
-/* `first` samples carry zeroes as the previous ones. */
+/* with_previous: precpu_stats are those of the sample before; else zeroes. */
 int engine_stats_sample(struct engine_stats *s, bool with_previous, struct strbuf *json,
 			struct err **e) NODISCARD;
 bool engine_stats_is_running(struct engine_stats *s);
-void engine_stats_close(struct engine_stats *s); /* NULL is fine */
+bool engine_stats_is_gone(struct engine_stats *s); /* removed */
+void engine_stats_close(struct engine_stats *s);   /* NULL is fine */
 DEFINE_CLEANUP(struct engine_stats *, engine_stats_close)
 #define cleanup_engine_stats CLEANUP(engine_stats_close)
 
@@ -76,22 +73,6 @@ int engine_logs_next(struct engine_logs *l, const struct ctx *ctx, struct sv *ou
 void engine_logs_close(struct engine_logs *l);
 DEFINE_CLEANUP(struct engine_logs *, engine_logs_close)
 #define cleanup_engine_logs CLEANUP(engine_logs_close)
-
-/* images */
-struct engine_image_list {
-	bool all, shared_size, digests;
-	const struct filters *filters;
-};
-int engine_image_list(struct engine *en, const struct engine_image_list *rq, struct arena *a,
-		      struct api_image_summary_list *out, struct err **e) NODISCARD;
-int engine_image_inspect(struct engine *en, const char *ref, struct arena *a, struct api_image_inspect **out,
-			 struct err **e) NODISCARD;
-struct engine_image_history {
-	struct api_image_history_item *v;
-	size_t n;
-};
-int engine_image_history(struct engine *en, const char *ref, struct arena *a,
-			 struct engine_image_history *out, struct err **e) NODISCARD;
 
 /* networks: the three that are always there */
 struct engine_networks {
