@@ -51,7 +51,11 @@ struct monitor;
  * (CVE-2019-5736). */
 struct monitor_program;
 int monitor_program_open(struct monitor_program **out, struct err **e) NODISCARD;
+/* After the last monitor_close(). */
 void monitor_program_close(struct monitor_program *p);
+/* Reaps monitors that ended after their monitor_close() (a client was still reading). Every start and close does it too;
+ * an idle engine calls it now and then. */
+void monitor_program_reap(struct monitor_program *p);
 
 enum monitor_log { MONITOR_LOG_NONE, MONITOR_LOG_JSON_FILE };
 
@@ -92,7 +96,8 @@ int monitor_release(struct monitor *m, int *exit_code, struct err **e) NODISCARD
 /* Re-adopts a monitor after an engine restart. NOT_FOUND: none answers there (then see monitor_read_exit()).
  */
 int monitor_connect(int dirfd, const char *id, struct monitor **out, struct err **e) NODISCARD;
-/* Closes our sockets; container and monitor go on. NULL is fine. */
+/* Closes our sockets; container and monitor go on. After -EPIPE it reaps the process (which ends within the
+ * millisecond). NULL is fine. */
 void monitor_close(struct monitor *m);
 DEFINE_CLEANUP(struct monitor *, monitor_close)
 #define cleanup_monitor CLEANUP(monitor_close)
