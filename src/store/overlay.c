@@ -70,7 +70,6 @@ int overlay_mount(const struct store *s, const struct overlay *o, struct err **e
 
 static int try_kind(struct store *s, enum overlay_kind kind, struct err **e)
 {
-	cleanup_close int dir = -1;
 	int lower[2] = { -1, -1 }, upper = -1, work = -1, fd = -1, r;
 	static const char *const names[] = { "probe", "probe/a", "probe/b", "probe/u", "probe/w" };
 
