@@ -7,6 +7,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 
 #define CPU_SHARES_MIN 2
@@ -312,51 +313,14 @@ static int put_memory_v2(struct builder *b)
 	return 0;
 }
 
-/* v1 shares → v2 weight so that both defaults meet (1024 ↔ 100) and so do the ends (2 ↔ 1, 262144 ↔ 10000):
- * weight = 10^(l²/612 + 125·l/612 − 7/34), l = log2(shares). Fixed point, because this also runs where no
- * libm is. */
+/* v1 shares → v2 weight so that the defaults meet (1024 → 100) and so do the ends (2 → 1, 262144 → 10000); the formula
+ * runc and crun agreed on. */
 static uint64_t weight_of_shares(uint64_t shares)
 {
-	/* log2 in 1/65536 by repeated squaring */
-	uint64_t whole = 63 - (uint64_t)__builtin_clzll(shares);
-	unsigned __int128 x = ((unsigned __int128)shares << 62) >> whole; /* 1.62 fixed point in [1, 2) */
-	uint64_t l = whole << 16;
+	double l = log2((double)shares);
+	double weight = ceil(pow(10, (l * l + 125 * l) / 612 - 7.0 / 34));
 
-	for (int bit = 15; bit >= 0; bit--) {
-		x = (x * x) >> 62;
-		if (x >> 63) {
-			l |= 1ull << bit;
-			x >>= 1;
-		}
-	}
-	int64_t li = (int64_t)l;
-	int64_t ex = (li * li / 65536 + 125 * li) / 612 - 7 * 65536 / 34; /* exponent of 10, 16.16 */
-	/* 10^ex = 2^(ex · log2 10) */
-	int64_t e2 = ex * 217706 / 65536; /* log2(10) = 217706 / 65536 */
-	uint64_t r = 1ull << 40;          /* 24.40 */
-
-	if (e2 < 0)
-		return 1;
-	/* 2^(1/2), 2^(1/4), … in 1.40 by repeated square roots */
-	uint64_t root = 2ull << 40;
-	for (int bit = 15; bit >= 0; bit--) {
-		unsigned __int128 sq = (unsigned __int128)root << 40;
-		uint64_t lo = 1ull << 40, hi = root;
-		while (lo + 1 < hi) {
-			uint64_t mid = lo + (hi - lo) / 2;
-			if ((unsigned __int128)mid * mid <= sq)
-				lo = mid;
-			else
-				hi = mid;
-		}
-		root = lo;
-		if (e2 >> bit & 1)
-			r = (uint64_t)(((unsigned __int128)r * root) >> 40);
-	}
-	unsigned __int128 w = (unsigned __int128)r << (e2 >> 16);
-	uint64_t up = (uint64_t)((w + ((1ull << 40) - (1ull << 28))) >>
-				 40); /* ceil, forgiving the rounding above */
-	return up < 1 ? 1 : up > 10000 ? 10000 : up;
+	return weight < 1 ? 1 : weight > 10000 ? 10000 : (uint64_t)weight;
 }
 
 static int put_cpu(struct builder *b)
