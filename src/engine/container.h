@@ -25,7 +25,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct monitor; /* monitor/client.h */
+struct run; /* engine-internal.h */
 
 /* One mount as it was decided at create: what inspect shows and start mounts. */
 struct container_mount {
@@ -87,18 +87,22 @@ struct container {
 
 	pthread_mutex_t lock; /* rank: LOCK_CONTAINER */
 	pthread_cond_t changed;
-	struct container_spec *spec GUARDED_BY(lock);
-	struct container_now now GUARDED_BY(lock);
-	struct monitor *monitor GUARDED_BY(lock);   /* while running */
-	uint64_t exits GUARDED_BY(lock);            /* counts ends: next-exit waits for a larger one */
-	struct container_net *net GUARDED_BY(lock); /* addresses and ports while it runs; engine/network.h */
-	char *log_path;                             /* NULL: no json-file */
-	char *cgroup_path;                          /* "/hoy/ID" */
-	char *cgroup_prog;                          /* kernel/cgroup.h program naming it */
+	struct container_spec *spec;
+	struct container_now now;
+	struct run *run;           /* while it runs; engine-internal.h */
+	struct run *last_run;      /* whose monitor may not be gone yet */
+	struct list waiters;       /* struct waiter */
+	struct list pending;       /* struct pending_attach */
+	struct container_net *net; /* addresses and ports while it runs; engine/network.h */
+	char *log_path;            /* NULL: no json-file */
+	char *cgroup_path;         /* "/hoy/ID" */
+	char *cgroup_prog;         /* kernel/cgroup.h program naming it */
 	size_t cgroup_prog_n;
 	int64_t restart_delay_ns; /* supervisor's */
-	int64_t restart_at_ns;
-	struct list execs; /* engine/exec.c, under lock */
+	unsigned hold_remove;     /* under lock: --rm waits (a user's restart is between stop and start) */
+	struct list execs;        /* engine/exec.c, under lock */
+	enum life start_from;     /* the state a start that is under way began in */
+	char *net_text;           /* the endpoint, as recorded; under lock */
 };
 
 /* Full id, name, or unique prefix. A new reference, or NULL with Docker's 404 / 400. */

@@ -36,11 +36,12 @@ struct filters;       /* model/filters.h */
 struct api_container_config;
 struct api_host_config;
 struct api_networking_config;
-struct api_container_create_response;
-struct api_container_inspect_response;
+struct api_create_response;
+struct api_container_inspect;
 struct api_container_summary_list;
-struct api_container_update;
-struct api_exec_create;
+struct api_update_request;
+struct api_update_response;
+struct api_exec_create_request;
 struct api_exec_inspect;
 struct api_volume;
 struct api_volume_create_request;
@@ -57,6 +58,8 @@ void engine_close(struct engine *en);
 /* SIGHUP: what daemon.json allows to change at run time. */
 int engine_reload(struct engine *en, struct err **e) NODISCARD;
 const struct engine_config *engine_config_get(const struct engine *en);
+struct store;
+struct store *engine_store(struct engine *en);
 
 /* --- containers --- */
 
@@ -69,7 +72,7 @@ struct engine_create {
 	struct api_networking_config *networking;
 };
 int engine_container_create(struct engine *en, const struct engine_create *rq, struct arena *a,
-			    struct api_container_create_response **out, struct err **e) NODISCARD;
+			    struct api_create_response **out, struct err **e) NODISCARD;
 /* ERR_NOT_MODIFIED when it runs already. */
 int engine_container_start(struct engine *en, const char *ref, const char *detach_keys,
 			   struct err **e) NODISCARD;
@@ -86,10 +89,9 @@ int engine_container_unpause(struct engine *en, const char *ref, struct err **e)
 int engine_container_resize(struct engine *en, const char *ref, uint32_t h, uint32_t w,
 			    struct err **e) NODISCARD;
 int engine_container_rename(struct engine *en, const char *ref, const char *name, struct err **e) NODISCARD;
-/* `body` is a HostConfig whose Resources and RestartPolicy count; fields that are absent stay. raw is the
- * request's text, so that "absent" and zero can be told apart. */
-int engine_container_update(struct engine *en, const char *ref, const struct api_host_config *body,
-			    struct sv raw, struct arena *a, struct model_str_list *warnings,
+/* raw is the request's text: fields that are absent there stay as they are. */
+int engine_container_update(struct engine *en, const char *ref, const struct api_update_request *rq,
+			    struct sv raw, struct arena *a, struct api_update_response **out,
 			    struct err **e) NODISCARD;
 int engine_container_remove(struct engine *en, const char *ref, bool force, bool volumes, bool link,
 			    struct err **e) NODISCARD;
@@ -122,7 +124,7 @@ int engine_attachment_run(struct engine_attachment *at, int sockfd, struct sv ea
 void engine_attachment_free(struct engine_attachment *at);
 
 int engine_container_inspect(struct engine *en, const char *ref, bool size, struct arena *a,
-			     struct api_container_inspect_response **out, struct err **e) NODISCARD;
+			     struct api_container_inspect **out, struct err **e) NODISCARD;
 struct engine_list {
 	bool all, size;
 	int limit;                     /* <= 0: none */
@@ -139,8 +141,8 @@ int engine_container_prune(struct engine *en, const struct filters *f, const str
 
 /* --- exec --- */
 
-int engine_exec_create(struct engine *en, const char *ref, const struct api_exec_create *rq, char id[65],
-		       struct err **e) NODISCARD;
+int engine_exec_create(struct engine *en, const char *ref, const struct api_exec_create_request *rq,
+		       char id[65], struct err **e) NODISCARD;
 /* Starts it. Detached: sockfd -1, returns when the process runs. Attached: `begin` checks before the hijack,
  * `run` takes the socket, starts the process and returns when its streams are over. */
 struct engine_exec_run;
@@ -165,26 +167,3 @@ int engine_volume_remove(struct engine *en, const char *name, bool force, struct
 /* api_minor: below 42 all unused ones, from then on anonymous ones unless the filter all=1 is there. */
 int engine_volume_prune(struct engine *en, const struct filters *f, unsigned api_minor,
 			struct engine_pruned *out, struct err **e) NODISCARD;
-
-/* --- images: thin over store/, with the check against containers and the events --- */
-
-struct store;
-struct store *engine_store(struct engine *en);
-struct api_image_delete_response_item_list;
-struct api_image_summary_list;
-struct api_image_inspect;
-int engine_image_remove(struct engine *en, const char *ref, bool force, bool noprune, struct arena *a,
-			struct api_image_delete_response_item_list *out, struct err **e) NODISCARD;
-int engine_image_tag(struct engine *en, const char *ref, const char *repo, const char *tag,
-		     struct err **e) NODISCARD;
-/* Tar on fd in; progress lines (JSON, CR LF) to `line`, which is called from this thread. */
-typedef int (*engine_progress)(void *arg, struct sv json_line);
-int engine_image_load(struct engine *en, int fd, bool quiet, engine_progress line, void *arg,
-		      struct err **e) NODISCARD;
-int engine_image_import(struct engine *en, int fd, const char *repo, const char *tag, const char *message,
-			const struct strlist *changes, const char *platform, engine_progress line, void *arg,
-			struct err **e) NODISCARD;
-int engine_image_save(struct engine *en, const struct strlist *refs, int out_fd, struct err **e) NODISCARD;
-int engine_image_prune(struct engine *en, const struct filters *f, struct arena *a,
-		       struct api_image_delete_response_item_list *out, int64_t *reclaimed,
-		       struct err **e) NODISCARD;

@@ -113,7 +113,7 @@ struct model_pair {
 };
 
 #define model_for_each(it, list)                                                                             \
-	for (typeof((list)->v) it = (list)->v; it && it < (list)->v + (list)->n; it++)
+	for (typeof((list)->v + 0) it = (list)->v; it && it < (list)->v + (list)->n; it++)
 
 /* Building in an arena. Appending one by one costs amortised constant time. Text is copied. */
 void model_strs_add(struct arena *a, struct model_str_list *l, const char *s);
