@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "codec/json.h"
+#include "model/size.h"
 
 #include <stdio.h>
 
@@ -41,23 +42,15 @@ void progress_status(const struct store_progress *p, const char *text)
 	send(p, &b);
 }
 
-/* Docker's HumanSize: "12.3MB". */
 static void human(struct strbuf *b, uint64_t n)
 {
-	static const char *const units[] = { "B", "kB", "MB", "GB", "TB", "PB" };
-	double v = (double)n;
-	size_t i = 0;
-	for (; v >= 1000 && i < ARRAY_LEN(units) - 1; i++)
-		v /= 1000;
-	sb_addf(b, "%.4g%s", v, units[i]);
+	sb_add(b, size_human((double)n).s);
 }
 
 static void bar(struct strbuf *b, uint64_t current, uint64_t total)
 {
 	if (total && current <= total) {
-		unsigned done = (unsigned)(current / ((total + BAR_WIDTH - 1) / BAR_WIDTH
-							      ? (total + BAR_WIDTH - 1) / BAR_WIDTH
-							      : 1));
+		unsigned done = (unsigned)((double)current / (double)total * BAR_WIDTH);
 		sb_addc(b, '[');
 		for (unsigned i = 0; i < BAR_WIDTH; i++)
 			sb_addc(b, i < done ? '=' : i == done ? '>' : ' ');
