@@ -55,7 +55,7 @@ static int do_load(struct store *s, struct err **e)
 static int do_images(struct store *s, struct err **e)
 {
 	struct store_image **v;
-	size_t n;
+	size_t n = 0;
 	if (store_images(s, &v, &n, e) < 0)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
@@ -88,7 +88,7 @@ static int do_cat(struct store *s, const char *id, const char *path, struct err 
 {
 	cleanup_close int root = -1;
 	cleanup_free char *text = NULL;
-	size_t n;
+	size_t n = 0;
 	if (store_snapshot_mount(s, id, 0, -1, &root, e) < 0)
 		return -1;
 	cleanup_close int fd = fs_open_in(root, path, O_RDONLY, 0);
