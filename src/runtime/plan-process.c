@@ -77,7 +77,7 @@ static int cpu_list(const char *text, uint8_t mask[PLAN_CPU_BYTES])
 
 	memset(mask, 0, PLAN_CPU_BYTES);
 	while (rest.n) {
-		uint32_t a, b;
+		uint32_t a, b = 0;
 
 		(void)sv_cut(rest, ',', &one, &rest);
 		one = sv_trim(one);
