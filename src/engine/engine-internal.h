@@ -21,6 +21,7 @@ struct store;
 struct store_image;
 struct volume_table;
 struct events;
+struct logs_hub;
 struct monitor;
 struct monitor_program;
 struct monitor_exit;
@@ -78,6 +79,7 @@ struct engine {
 	struct net *net;
 	struct volume_table *volumes;
 	struct events *events;
+	struct logs_hub *logs_hub;
 	struct monitor_program *monitor_program;
 	struct cgroup_layout cgroups;
 	struct seccomp_cache *seccomp;

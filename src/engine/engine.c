@@ -14,6 +14,7 @@
 #include "engine/observe.h"
 #include "engine/spec.h"
 #include "kernel/seccomp.h"
+#include "logs/watch.h"
 #include "monitor/client.h"
 #include "net/net.h"
 #include "store/db.h"
@@ -304,6 +305,7 @@ int engine_open(const struct engine_config *c, struct engine **out, struct err *
 	en->started_ns = clock_now_ns();
 	(void)pthread_mutex_init(&en->table_lock, NULL);
 	en->events = events_new();
+	en->logs_hub = logs_hub_new();
 	en->seccomp = seccomp_cache_new();
 	en->init_path = str_empty(c->init_path) ? proc_sibling("hoy-init") : xstrdup(c->init_path);
 	if (en->init_path && !path_exists(en->init_path)) {
@@ -396,6 +398,7 @@ void engine_close(struct engine *en)
 	monitor_program_close(en->monitor_program);
 	db_close(en->db);
 	events_free(en->events);
+	logs_hub_free(en->logs_hub);
 	seccomp_cache_free(en->seccomp);
 	for (size_t i = 0; i < en->n_old_cfgs; i++)
 		engine_config_free(en->old_cfgs[i]);
