@@ -118,6 +118,8 @@ void nl_put_veth(struct nl_batch *b, const struct nl_veth *v)
 
 	nl_msg(b, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &im, sizeof(im));
 	nl_attr_str(b, IFLA_IFNAME, v->name);
+	if (v->mac)
+		nl_attr(b, IFLA_ADDRESS, v->mac, 6);
 	if (v->mtu)
 		nl_attr_u32(b, IFLA_MTU, v->mtu);
 	if (v->master)

@@ -114,7 +114,8 @@ int nl_link_list(int fd, nl_link_visit fn, void *arg) NODISCARD;
 
 /* Both ends of a veth in one message. The peer is born in its namespace, under its final name. */
 struct nl_veth {
-	const char *name; /* host end */
+	const char *name;   /* host end */
+	const uint8_t *mac; /* of the host end; NULL: random */
 	const char *peer_name;
 	int peer_nsfd;
 	int master;   /* bridge the host end joins; 0: none */

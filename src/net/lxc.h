@@ -53,6 +53,6 @@ bool net_lxc_wants_host(const struct net_lxc *l);
 const struct net_lxc_line *net_lxc_others(const struct net_lxc *l, size_t *n);
 
 /* Makes the interfaces in the namespace. On failure those made go again. `phys` devices come back when the
- * namespace ends if they are hardware; net_lxc_undo() brings the others (bridges, vlans) back before. */
+ * namespace ends if they are hardware; net_lxc_undo() brings the others (veths, vlans) back before. */
 int net_lxc_apply(const struct net_lxc *l, struct net_ns *ns, struct err **e) NODISCARD;
 void net_lxc_undo(const struct net_lxc *l, int nsfd);
