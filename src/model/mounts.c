@@ -309,15 +309,19 @@ int mount_parse_tmpfs(struct arena *a, const char *target, const char *options, 
 	struct sv rest = sv_of(options ? options : ""), o;
 	bool more, has_value;
 
-	if (check_target(a, "tmpfs", target, e) < 0)
-		return -1;
+	/* Tmpfs of HostConfig is no mount config, and the text does not say it is. */
+	if (target[0] != '/')
+		return err_set(e, ERR_INVALID, "invalid mount path: '%s' mount path must be absolute",
+			       target);
 	m.target = path_clean(a, target);
+	if (str_eq(m.target, "/"))
+		return err_set(e, ERR_INVALID, "invalid specification: destination can't be '/'");
 	do {
 		more = sv_cut(rest, ',', &o, &rest);
 		if (!o.n && !more && str_empty(options))
 			break;
 		if (!tmpfs_option_ok(o, &has_value))
-			return err_set(e, ERR_INVALID, "invalid tmpfs option [\"%.*s\"]", (int)o.n, o.p);
+			return err_set(e, ERR_INVALID, "invalid tmpfs option \"%.*s\"", (int)o.n, o.p);
 		if (has_value)
 			add_value(a, &m, o);
 		else

@@ -94,7 +94,7 @@ int restart_policy_check(const struct api_restart_policy *p, struct err **e)
 {
 	const char *n = p->name;
 
-	if (str_eq(n, "always") || str_eq(n, "unless-stopped") || str_eq(n, "no")) {
+	if (str_eq(n, "always") || str_eq(n, "unless-stopped") || restart_policy_is_none(p)) {
 		if (p->maximum_retry_count)
 			return err_set(e, ERR_INVALID,
 				       "invalid restart policy: maximum retry count can only be used with "
@@ -108,8 +108,6 @@ int restart_policy_check(const struct api_restart_policy *p, struct err **e)
 				       "invalid restart policy: maximum retry count cannot be negative");
 		return 0;
 	}
-	if (str_empty(n))
-		return 0;
 	return err_set(
 		e, ERR_INVALID,
 		"invalid restart policy: unknown policy '%s'; use one of 'no', 'always', 'on-failure', or "

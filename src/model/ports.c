@@ -168,8 +168,8 @@ int ports_check_bindings(const struct api_port_binding_list_map *bindings, struc
 		if (port_range_parse(key, &r, e) < 0)
 			return -1;
 		if (r.first != r.last)
-			return err_set(e, ERR_INVALID, "invalid port specification: \"%.*s\"", (int)key.n,
-				       key.p);
+			return err_set(e, ERR_INVALID, "invalid port specification: \"%u-%u\"",
+				       (unsigned)r.first, (unsigned)r.last);
 		for (size_t k = 0; k < bindings->v[i].v.n; k++) {
 			const struct api_port_binding *b = &bindings->v[i].v.v[k];
 			uint16_t lo, hi;

@@ -331,6 +331,9 @@ static int decode_items(const struct decoder *d, const struct place *pl, const s
 				return fail_text(pl, "key contains a NUL byte", d->e);
 			*(const char **)(void *)p = m->key.p;
 		}
+		/* Go's zero value, and no NULL in the middle of an argv. */
+		if (m->type == JSON_NULL && t->elem->kind == MODEL_STR)
+			*(const char **)(void *)(p + (is_map ? MAP_VALUE_OFF : 0)) = "";
 		if ((m->type != JSON_NULL || t->elem->kind == MODEL_RAW) &&
 		    decode(d, pl, t->elem, m, p + (is_map ? MAP_VALUE_OFF : 0)) < 0)
 			return -1;
@@ -450,11 +453,22 @@ int model_decode(struct arena *a, const struct model_type *t, const struct json 
 
 int model_parse(struct arena *a, const struct model_type *t, struct sv text, void *out, struct err **e)
 {
+	cleanup_err struct err *why = NULL;
 	const struct json *j;
+	size_t used;
 
 	if (sv_trim(text).n == 0)
 		return 0;
-	if (json_parse(a, text, NULL, &j, e) < 0 || model_decode(a, t, j, out, e) < 0)
+	if (json_parse_next(a, text, NULL, &j, &used, &why) < 0) {
+		/* A body that ends too soon, in the words of Go's stream decoder. */
+		if (str_eq(err_text(why), "unexpected end of JSON input"))
+			return err_set(e, ERR_INVALID, "invalid JSON: unexpected EOF");
+		err_move(e, &why);
+		return err_wrap(e, "invalid JSON");
+	}
+	if (sv_trim(sv_sub(text, used, text.n)).n)
+		return err_set(e, ERR_INVALID, "unexpected content after JSON");
+	if (model_decode(a, t, j, out, e) < 0)
 		return err_wrap(e, "invalid JSON");
 	return 0;
 }

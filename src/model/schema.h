@@ -184,7 +184,8 @@ extern const struct model_type model_type_str, model_type_str_opt, model_type_ti
 
 int model_decode(struct arena *a, const struct model_type *t, const struct json *j, void *out,
 		 struct err **e) NODISCARD;
-/* Text to object: "invalid JSON: " stands before every error. Empty text leaves the zero object. */
+/* Text to object: "invalid JSON: " stands before every error but "unexpected content after JSON". Empty text leaves the
+ * zero object. */
 int model_parse(struct arena *a, const struct model_type *t, struct sv text, void *out,
 		struct err **e) NODISCARD;
 /* Names in the object that the type has no member for: daemon.json refuses them. */

@@ -204,7 +204,9 @@ int user_add_groups(struct arena *a, const char *const *names, size_t n, struct 
 		if (lookup_group(name, group, &gid, &why) < 0) {
 			if (parse_id(name, &gid) == -ERANGE)
 				return fail_range(e);
-			return err_set(e, ERR_INVALID, "Unable to find group %s", names[i] ? names[i] : "");
+			return err_set(e, ERR_INVALID,
+				       "Unable to find group %s: no matching entries in group file",
+				       names[i] ? names[i] : "");
 		}
 		add_group(a, out, gid);
 	}

@@ -159,7 +159,7 @@ static int check_cpu(struct arena *a, struct api_resources *r, const struct vali
 				  "scheduler or the cgroup "
 				  "is not mounted");
 	if (r->nano_cpus < 0 || (h->n_cpus && r->nano_cpus > (int64_t)h->n_cpus * 1000000000))
-		return INVALID(e, "range of CPUs is from 0.01 to %u.00, as there are only %u CPUs available",
+		return INVALID(e, "Range of CPUs is from 0.01 to %u.00, as there are only %u CPUs available",
 			       h->n_cpus, h->n_cpus);
 	if (r->cpu_shares < 0)
 		return INVALID(e, "invalid CPU shares (%lld): value must be a positive integer",
@@ -206,14 +206,16 @@ static int check_cpuset(const struct api_resources *r, const struct validate_hos
 {
 	if (!str_empty(r->cpuset_cpus)) {
 		if (cpu_list_parse(sv_of(r->cpuset_cpus), UINT32_MAX, NULL) < 0)
-			return INVALID(e, "Invalid value %s for cpuset cpus", r->cpuset_cpus);
+			return INVALID(e, "Invalid value %s for cpuset cpus: invalid format: %s",
+				       r->cpuset_cpus, r->cpuset_cpus);
 		if (h->cpus && !subset(r->cpuset_cpus, h->cpus))
 			return INVALID(e, "Requested CPUs are not available - requested %s, available: %s",
 				       r->cpuset_cpus, h->cpus);
 	}
 	if (!str_empty(r->cpuset_mems)) {
 		if (cpu_list_parse(sv_of(r->cpuset_mems), UINT32_MAX, NULL) < 0)
-			return INVALID(e, "Invalid value %s for cpuset mems", r->cpuset_mems);
+			return INVALID(e, "Invalid value %s for cpuset mems: invalid format: %s",
+				       r->cpuset_mems, r->cpuset_mems);
 		if (h->mems && !subset(r->cpuset_mems, h->mems))
 			return INVALID(
 				e, "Requested memory nodes are not available - requested %s, available: %s",
@@ -250,9 +252,11 @@ static int check_blkio(const struct api_resources *r, struct err **e)
 	if (r->blkio_weight > 0 && (r->blkio_weight < 10 || r->blkio_weight > 1000))
 		return INVALID(e, "Range of blkio weight is from 10 to 1000");
 	if (r->io_maximum_bandwidth)
-		return INVALID(e, "Invalid QoS settings: linux does not support Maximum IO Bandwidth");
+		return INVALID(
+			e, "Invalid QoS settings: linux does not support configuration of maximum bandwidth");
 	if (r->io_maximum_iops)
-		return INVALID(e, "Invalid QoS settings: linux does not support Maximum IO IOps");
+		return INVALID(e,
+			       "Invalid QoS settings: linux does not support configuration of maximum IOPs");
 	for (size_t i = 0; i < r->blkio_weight_device.n; i++) {
 		uint16_t v = r->blkio_weight_device.v[i].weight;
 		if (v && (v < 10 || v > 1000))
@@ -315,7 +319,7 @@ int validate_log_config(const struct api_log_config *l, const char *const *drive
 	bool compress = false;
 
 	if (drivers && !in_list(type, drivers))
-		return INVALID(e, "logger: no log driver named '%s' is registered", type);
+		return INVALID(e, "error looking up logging plugin %s: plugin \"%s\" not found", type, type);
 	const char *mode = model_map_get(&l->config, "mode");
 	if (mode && !in_list(mode, (const char *const[]){ "", "blocking", "non-blocking", NULL }))
 		return INVALID(e, "logger: logging mode not supported: %s", mode);
@@ -407,7 +411,7 @@ static int check_modes(const struct api_host_config *hc, struct err **e)
 		     (const char *const[]){ "", "private", "host", NULL }))
 		return INVALID(e, "invalid cgroup namespace mode: %s", hc->cgroupns_mode);
 	if (!in_list(hc->isolation ? hc->isolation : "", (const char *const[]){ "", "default", NULL }))
-		return INVALID(e, "invalid isolation '%s' on linux", hc->isolation);
+		return INVALID(e, "Invalid isolation: \"%s\" - linux only supports 'default'", hc->isolation);
 	return 0;
 }
 

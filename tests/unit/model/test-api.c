@@ -120,7 +120,8 @@ static void bad(const char *text, const char *want)
 static void test_rejects(void **state)
 {
 	(void)state;
-	bad("{", "invalid JSON: unexpected end of JSON input");
+	bad("{", "invalid JSON: unexpected EOF");
+	bad("{}{}", "unexpected content after JSON");
 	bad("[]", "invalid JSON: json: cannot unmarshal array into Go value of type CreateRequest");
 	bad("{\"Tty\":\"yes\"}", "invalid JSON: json: cannot unmarshal string into Go struct field "
 				 "CreateRequest.Tty of type bool");

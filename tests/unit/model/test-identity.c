@@ -83,7 +83,7 @@ static void test_users(void **state)
 	assert_int_equal(u.groups[1], 99);
 	static const char *const none[] = { "nope" };
 	assert_int_equal(user_add_groups(a, none, 1, sv_of(group), &u, &e), -1);
-	assert_string_equal(err_text(e), "Unable to find group nope");
+	assert_string_equal(err_text(e), "Unable to find group nope: no matching entries in group file");
 }
 
 static void test_env(void **state)
