@@ -194,6 +194,13 @@ static void *map_plan(int fd, size_t n)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+void control_plan_done(struct mon *m)
+{
+	if (m->plan)
+		(void)munmap(m->plan, m->plan_n);
+	m->plan = NULL;
+}
+
 static int listen_on(struct mon *m)
 {
 	char path[64];
@@ -250,15 +257,15 @@ int control_start(struct mon *m)
 	} else {
 		fd_close(&r.fd[3]);
 	}
-	void *plan = map_plan(planfd, q->plan_n);
-	struct launch_io io = { .rows = q->rows, .cols = q->cols };
-	rc = plan ? session_io_make(s, true, &io) : -ENOMEM;
+	m->plan = map_plan(planfd, q->plan_n);
+	m->plan_n = q->plan_n;
+	struct launch_io io = { .rows = q->rows, .cols = q->cols, .die_with_parent = true };
+	rc = m->plan ? session_io_make(s, true, &io) : -ENOMEM;
 	if (rc < 0) {
 		reply_sys(m, -rc, "hoy-monitor: cannot map the plan or make pipes");
 		return -1;
 	}
-	rc = launch_start(plan, q->plan_n, r.fd + 4, r.n_fds - 4, &io, &m->launch);
-	(void)munmap(plan, q->plan_n);
+	rc = launch_start(m->plan, m->plan_n, r.fd + 4, r.n_fds - 4, &io, &m->launch);
 	session_io_done(&io);
 	for (size_t i = 4; i < r.n_fds; i++)
 		fd_close(&r.fd[i]);
@@ -293,6 +300,7 @@ static void do_release(struct mon *m)
 		m->failed = true;
 		return;
 	}
+	control_plan_done(m);
 	m->released = true;
 	m->s[0].started_ns = clock_now_ns();
 	reply_init(m);
@@ -357,7 +365,7 @@ static void do_exec(struct mon *m, struct received *r)
 	const struct wire_exec *q = &m->msg.exec;
 	size_t first = q->has_client ? 2 : 1;
 	struct launch l = { .pidfd = -1, .console_fd = -1, .sync_fd = -1 };
-	struct launch_io io = { .rows = q->rows, .cols = q->cols };
+	struct launch_io io = { .rows = q->rows, .cols = q->cols, .die_with_parent = true };
 
 	if (!m->released || m->s[0].exited) {
 		reply_sys(m, ESRCH, NULL);
@@ -380,8 +388,6 @@ static void do_exec(struct mon *m, struct received *r)
 	int rc = plan ? session_io_make(s, q->has_client, &io) : -ENOMEM;
 	if (rc == 0)
 		rc = launch_start(plan, q->plan_n, r->fd + first, r->n_fds - first, &io, &l);
-	if (plan)
-		(void)munmap(plan, q->plan_n);
 	session_io_done(&io);
 	if (rc < 0) {
 		session_release(m, s);
@@ -389,6 +395,8 @@ static void do_exec(struct mon *m, struct received *r)
 			reply_launch(m, &l);
 		else
 			reply_sys(m, rc == -1 ? EIO : -rc, "hoy-monitor: cannot prepare the exec");
+		if (plan)
+			(void)munmap(plan, q->plan_n);
 		return;
 	}
 	s->pid = l.pid;
@@ -398,7 +406,9 @@ static void do_exec(struct mon *m, struct received *r)
 	session_begin(m, s);
 	if (q->has_client && peer_add(m, s, &q->client, r->fd[1]) == 0)
 		r->fd[1] = -1;
-	if (launch_release(&l) < 0) {
+	rc = launch_release(&l);
+	(void)munmap(plan, q->plan_n);
+	if (rc < 0) {
 		/* The client's socket is only closed here, not shut down: hoyd has its own copy to explain on. */
 		for (uint32_t i = 0; i < m->top_peer; i++)
 			if (m->p[i].state == PEER_OPEN && m->p[i].session == session_index(m, s))

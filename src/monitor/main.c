@@ -176,6 +176,7 @@ static void abandon(struct mon *m)
 	for (uint32_t i = 0; i < m->top_peer; i++)
 		peer_drop(m, &m->p[i]);
 	launch_abort(&m->launch);
+	control_plan_done(m);
 	cgroup_remove(m);
 	session_release(m, &m->s[0]);
 	say_goodbye(m);

@@ -89,6 +89,8 @@ struct mon {
 	bool any_stalled;
 	int64_t finish_by_ns;
 	struct launch launch;
+	void *plan; /* until the release: the launch looks into it */
+	size_t plan_n;
 	uint32_t cgroup_n;
 	struct session s[MON_SESSIONS];
 	struct peer p[MONITOR_MAX_CLIENTS];
@@ -118,6 +120,7 @@ void control_event(struct mon *m, enum monitor_event_kind kind, const struct ses
 		   int sys);
 void control_exec_exits(struct mon *m);
 void control_close(struct mon *m);
+void control_plan_done(struct mon *m);
 void exit_event(const struct mon *m, const struct session *s, struct wire_event *ev);
 void control_write_exit(struct mon *m);
 

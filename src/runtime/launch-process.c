@@ -274,6 +274,10 @@ int lc_execute(struct lc *c)
 	char *const none[] = { NULL };
 	char **argv, **envp;
 
+	/* Here, because a change of user clears it, and the process in between is gone by now. */
+	if (c->io->die_with_parent)
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+
 	if (h->hooks[PLAN_START_CONTAINER].n) {
 		char self[16] = "";
 		ssize_t n = readlinkat(c->procfd, "self", self, sizeof(self) - 1);

@@ -68,7 +68,8 @@ enum launch_step {
 
 struct launch_io {
 	int stdio[3]; /* become 0, 1, 2 of the process; -1: ours are inherited. Unused with a terminal. */
-	uint16_t rows, cols; /* of the terminal; 0: the plan's own consoleSize, or none */
+	uint16_t rows, cols;  /* of the terminal; 0: the plan's own consoleSize, or none */
+	bool die_with_parent; /* SIGKILL when the launching process ends (a set-uid program sheds it) */
 	/* A warning: something degraded (a limit that could not be raised). May be NULL. */
 	void (*warn)(void *ctx, const char *text);
 	void *ctx;
