@@ -346,8 +346,16 @@ int fs_write_small_at(int dirfd, const char *name, const char *text)
 static int replace_at(int dirfd, const char *name, const void *data, size_t n, mode_t mode, bool durable)
 {
 	char tmp[NAME_MAX + 1];
+	const char *slash = strrchr(name, '/');
 	int fd, r;
 
+	/* a path: the temporary file belongs beside its target */
+	if (slash) {
+		cleanup_free char *dir = xstrndup(name, MAX((size_t)(slash - name), (size_t)1));
+		cleanup_close int d = fs_open_at(dirfd, dir, O_PATH | O_DIRECTORY, 0);
+
+		return d < 0 ? d : replace_at(d, slash + 1, data, n, mode, durable);
+	}
 	if (snprintf(tmp, sizeof(tmp), ".%.200s.%016llx", name, (unsigned long long)random_u64()) >=
 	    (int)sizeof(tmp))
 		return -ENAMETOOLONG;

@@ -75,6 +75,10 @@ static void replace_and_read(void **state)
 	(void)state;
 	assert_int_equal(fs_replace_at(root, "f", "one", 3, 0640), 0);
 	assert_int_equal(fs_replace_at(root, "f", "three", 5, 0640), 0);
+	/* by path: the temporary file is made where the target is */
+	assert_int_equal(fs_mkdir_at(root, "sub", 0755), 0);
+	assert_int_equal(fs_replace_fast_at(root, "sub/g", "two", 3, 0640), 0);
+	assert_int_equal(fs_replace_at(root, "none/g", "two", 3, 0640), -ENOENT);
 	assert_int_equal(fs_read_file_at(root, "f", 5, &text, &n), 0);
 	assert_string_equal(text, "three");
 	assert_int_equal(n, 5);
