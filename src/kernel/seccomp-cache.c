@@ -50,7 +50,7 @@ static void key_of(const struct seccomp_profile *p, struct strbuf *b)
 {
 	sb_reserve(b, 8192);
 	add_u64(b, p->default_action);
-	add_u64(b, p->flags | (uint64_t)p->new_calls_enosys << 32);
+	add_u64(b, p->flags | (uint64_t)p->new_calls_enosys << 32 | (uint64_t)p->repeated_arg_is_and << 33);
 	add_u64(b, p->n_arches);
 	for (size_t i = 0; i < p->n_arches; i++)
 		add_u64(b, p->arches[i]);

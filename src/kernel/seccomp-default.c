@@ -254,6 +254,7 @@ void seccomp_default_profile(uint64_t caps, struct seccomp_default_storage *st, 
 		.n_arches = n_arches,
 		.rules = st->rules,
 		.n_rules = n,
+		.repeated_arg_is_and = true,
 		.new_calls_enosys = true,
 	};
 }

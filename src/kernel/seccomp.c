@@ -311,6 +311,18 @@ static void add_span(struct group *g, uint32_t base, uint32_t end, int64_t max)
 		range_add(g, (uint32_t)max + 1, outcome_plain(g, ENOSYS_ACTION));
 }
 
+static bool repeats_arg(const struct seccomp_rule *r)
+{
+	unsigned seen = 0;
+
+	for (size_t i = 0; i < r->n_args; i++) {
+		if (seen & 1u << r->args[i].index)
+			return true;
+		seen |= 1u << r->args[i].index;
+	}
+	return false;
+}
+
 static void write_outcome(struct prog *p, struct group *g, struct outcome *o)
 {
 	struct target next = ret_target(g->p->default_action);
@@ -319,9 +331,16 @@ static void write_outcome(struct prog *p, struct group *g, struct outcome *o)
 		const struct alt *al = &g->alts[o->first + i];
 		const struct seccomp_rule *r = al->rule;
 		struct target yes = ret_target(r->action);
-		for (size_t k = r->n_args; k-- > 0;)
-			if (!al->has_mux || r->args[k].index != 0)
+		bool any = !g->p->repeated_arg_is_and && repeats_arg(r);
+		struct target otherwise = next, found = yes;
+		for (size_t k = r->n_args; k-- > 0;) {
+			if (al->has_mux && r->args[k].index == 0)
+				continue;
+			if (any)
+				yes = otherwise = cond(p, &r->args[k], o->narrow, found, otherwise);
+			else
 				yes = cond(p, &r->args[k], o->narrow, yes, next);
+		}
 		if (al->has_mux)
 			yes = cond(p, &(struct seccomp_arg){ .cmp = SECCOMP_CMP_EQ, .value = al->mux }, true,
 				   yes, next);

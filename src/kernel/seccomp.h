@@ -79,6 +79,9 @@ struct seccomp_profile {
 	const struct seccomp_rule *rules;
 	size_t n_rules;
 	unsigned flags; /* SECCOMP_FILTER_FLAG_* */
+	/* A rule with two conditions on one argument: both must hold. Otherwise (as runc has it, for files
+	 * written against it) such a rule's conditions are alternatives. */
+	bool repeated_arg_is_and;
 	/* runc's rule: call numbers newer than the newest one the profile names answer ENOSYS, so that a
 	 * libc's fallbacks work. Without effect if the default action lets calls through or answers ENOSYS
 	 * itself. */

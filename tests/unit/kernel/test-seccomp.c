@@ -357,6 +357,38 @@ static void default_profile_decides(void **state)
 	seccomp_filter_release(&f);
 }
 
+static void one_argument_twice(void **state)
+{
+	static const char *const names[] = { "personality" };
+	static const struct seccomp_arg args[] = { { .cmp = SECCOMP_CMP_GE, .value = 5 },
+						   { .cmp = SECCOMP_CMP_LE, .value = 7 },
+						   { .index = 1, .cmp = SECCOMP_CMP_EQ, .value = 9 } };
+	struct seccomp_rule r = { names, 1, SECCOMP_RET_LOG, args, 2 };
+	enum seccomp_arch arch = SECCOMP_ARCH_X86_64;
+	struct seccomp_profile p = { .default_action = SECCOMP_RET_ALLOW,
+				     .arches = &arch,
+				     .n_arches = 1,
+				     .rules = &r,
+				     .n_rules = 1,
+				     .repeated_arg_is_and = true };
+	struct seccomp_filter f;
+	(void)state;
+	assert_int_equal(seccomp_compile(&p, &f, NULL), 0);
+	assert_int_equal(result(&f, AUDIT_ARCH_X86_64, 135, 4, 9), SECCOMP_RET_ALLOW);
+	assert_int_equal(result(&f, AUDIT_ARCH_X86_64, 135, 6, 9), SECCOMP_RET_LOG);
+	assert_int_equal(result(&f, AUDIT_ARCH_X86_64, 135, 8, 9), SECCOMP_RET_ALLOW);
+	seccomp_filter_release(&f);
+	p.repeated_arg_is_and = false;
+	static const struct seccomp_arg either[] = { { .cmp = SECCOMP_CMP_EQ, .value = 5 },
+						     { .cmp = SECCOMP_CMP_EQ, .value = 7 } };
+	r.args = either;
+	assert_int_equal(seccomp_compile(&p, &f, NULL), 0);
+	assert_int_equal(result(&f, AUDIT_ARCH_X86_64, 135, 5, 0), SECCOMP_RET_LOG);
+	assert_int_equal(result(&f, AUDIT_ARCH_X86_64, 135, 6, 0), SECCOMP_RET_ALLOW);
+	assert_int_equal(result(&f, AUDIT_ARCH_X86_64, 135, 7, 0), SECCOMP_RET_LOG);
+	seccomp_filter_release(&f);
+}
+
 static void newest_calls(void **state)
 {
 	static const char *const names[] = { "read", "openat2" };
@@ -501,6 +533,7 @@ int main(void)
 		cmocka_unit_test(default_profile_agrees),
 		cmocka_unit_test(random_profiles_agree),
 		cmocka_unit_test(default_profile_decides),
+		cmocka_unit_test(one_argument_twice),
 		cmocka_unit_test(newest_calls),
 		cmocka_unit_test(far_targets),
 		cmocka_unit_test(refusals),
