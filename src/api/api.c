@@ -109,7 +109,8 @@ static void reply_error(struct api_ctx *c, const struct err *e, struct sv versio
 {
 	unsigned int status = api_status(e);
 
-	if (status >= 500 && status != 501)
+	/* a client that left is no trouble of ours */
+	if (status >= 500 && status != 501 && err_class(e) != ERR_CANCELLED)
 		log_error(log_kv("method", c->rq->method, "path", c->rq->path), "%s", err_text(e));
 	else
 		log_debug(log_kv("method", c->rq->method, "path", c->rq->path), "%s", err_text(e));

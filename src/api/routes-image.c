@@ -244,12 +244,9 @@ static int import(struct api_ctx *c, struct err **e)
 		(void)http_stream_end(c->rs);
 		return 0;
 	}
-	cleanup_strbuf struct strbuf b = { 0 };
-	struct jw w = jw_to(&b);
-	jw_obj(&w);
-	jw_kstr(&w, "status", id);
-	jw_end(&w);
-	message(c, sb_sv(&b));
+	/* the store's last message was the image's id */
+	if (!http_res_started(c->rs))
+		(void)http_stream_start(c->rs, 200, "application/json");
 	(void)http_stream_end(c->rs);
 	return 0;
 }

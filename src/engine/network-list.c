@@ -89,6 +89,12 @@ static struct api_network describe(struct engine *en, struct arena *a, size_t i)
 		.ipam = { .driver = "default" },
 	};
 
+	/* {} and [], not null */
+	model_map_put(a, &n.labels, "", "");
+	model_map_del(&n.labels, "");
+	model_map_put(a, &n.options, "", "");
+	model_map_del(&n.options, "");
+	n.ipam.config.v = arena_alloc(a, sizeof(*n.ipam.config.v));
 	if (!strcmp(n.name, "bridge"))
 		fill_bridge(en, a, &n);
 	fill_containers(en, a, &n);
