@@ -76,14 +76,14 @@ int unpack_clean_path(const char *path, struct strbuf *out, struct err **e)
 
 /* --- what this layer made --- */
 
-/* Of the path a, or of b in the directory a. */
-static uint64_t path_hash(const struct layer *l, const char *a, const char *b)
+/* Of the path a[n], or of b in the directory a[n]. */
+static uint64_t path_hash(const struct layer *l, const char *a, size_t n, const char *b)
 {
 	uint64_t h = l->seed;
-	for (const char *p = a; *p; p++)
-		h = (h ^ (unsigned char)*p) * 0x100000001b3ULL;
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ (unsigned char)a[i]) * 0x100000001b3ULL;
 	if (b) {
-		if (*a)
+		if (n)
 			h = (h ^ '/') * 0x100000001b3ULL;
 		for (; *b; b++)
 			h = (h ^ (unsigned char)*b) * 0x100000001b3ULL;
@@ -92,15 +92,18 @@ static uint64_t path_hash(const struct layer *l, const char *a, const char *b)
 	return h ? h : 1;
 }
 
-static void seen_insert(uint64_t *t, size_t cap, uint64_t h)
+static size_t seen_insert(uint64_t *t, size_t cap, uint64_t h)
 {
 	size_t i = (size_t)h & (cap - 1);
 	while (t[i] && t[i] != h)
 		i = (i + 1) & (cap - 1);
+	if (t[i] == h)
+		return 0;
 	t[i] = h;
+	return 1;
 }
 
-static void seen_add(struct layer *l, const char *path)
+static void seen_put(struct layer *l, uint64_t h)
 {
 	if (l->u->is_base)
 		return;
@@ -109,13 +112,18 @@ static void seen_add(struct layer *l, const char *path)
 		uint64_t *t = xcalloc(cap, sizeof(*t));
 		for (size_t i = 0; i < l->cap_seen; i++)
 			if (l->seen[i])
-				seen_insert(t, cap, l->seen[i]);
+				(void)seen_insert(t, cap, l->seen[i]);
 		free(l->seen);
 		l->seen = t;
 		l->cap_seen = cap;
 	}
-	seen_insert(l->seen, l->cap_seen, path_hash(l, path, NULL));
-	l->n_seen++;
+	l->n_seen += seen_insert(l->seen, l->cap_seen, h);
+}
+
+static void seen_addn(struct layer *l, const char *path, size_t n)
+{
+	if (!l->u->is_base)
+		seen_put(l, path_hash(l, path, n, NULL));
 }
 
 static bool seen_has(const struct layer *l, uint64_t h)
@@ -147,18 +155,15 @@ static int parent_of(struct layer *l, const char *path, const char **base, struc
 	forget_parent(l);
 	sb_addsv(&l->parent, dir);
 	int fd = fs_open_in(l->u->root_fd, sb_str(&l->parent), O_PATH | O_DIRECTORY, 0);
-	if (fd == -ENOENT) {
+	if (fd == -ENOENT)
 		fd = fs_mkdirs_in(l->u->root_fd, sb_str(&l->parent), 0755, 0, 0);
-		/* Every prefix counts as ours: an opaque marker must not take it away. */
-		for (size_t i = 0; fd >= 0 && i <= dir.n; i++)
-			if (i == dir.n || dir.p[i] == '/') {
-				cleanup_free char *prefix = xstrndup(dir.p, i);
-				seen_add(l, prefix);
-			}
-	}
 	if (fd < 0)
 		return err_sys_class(e, fd == -ENOSPC ? ERR_SYSTEM : ERR_INVALID, -fd,
 				     "archive: directory of '%s'", path);
+	/* Every directory on the way counts as this layer's, named or not: what it holds is in there. */
+	for (size_t i = 1; !l->u->is_base && i <= dir.n; i++)
+		if (i == dir.n || dir.p[i] == '/')
+			seen_addn(l, dir.p, i);
 	l->parent_fd = fd;
 	return fd;
 }
@@ -407,6 +412,11 @@ static int make_opaque(struct layer *l, int dirfd, const char *path, unsigned de
 {
 	if (depth > UNPACK_MAX_DEPTH)
 		return err_set(e, ERR_INVALID, "archive: more than %u directories deep", UNPACK_MAX_DEPTH);
+	/* Once is enough: what is below cannot come back. A million markers must not cost a million walks. */
+	uint64_t done = path_hash(l, path, strlen(path), OPAQUE);
+	if (seen_has(l, done))
+		return 0;
+	seen_put(l, done);
 	int fd = fs_open_at(dirfd, ".", O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0)
 		return err_sys(e, -fd, "archive: read '%s'", path);
@@ -423,7 +433,7 @@ static int make_opaque(struct layer *l, int dirfd, const char *path, unsigned de
 		if (str_eq(name, ".") || str_eq(name, ".."))
 			continue;
 		cleanup_free char *child = *path ? xasprintf("%s/%s", path, name) : xstrdup(name);
-		if (!seen_has(l, path_hash(l, path, name))) {
+		if (!seen_has(l, path_hash(l, path, strlen(path), name))) {
 			int k = remove_at(l, fd, name);
 			if (k < 0)
 				r = err_sys(e, -k, "archive: hide '%s'", child);
@@ -454,8 +464,13 @@ static int whiteout(struct layer *l, const struct tar_entry *ent, int dirfd, con
 	if (!*name || str_eq(name, ".") || str_eq(name, ".."))
 		return err_set(e, ERR_INVALID, "archive: invalid whiteout '%s'", ent->path);
 	/* Whiteouts speak of the layers below, never of what this one brought. */
-	if (l->u->is_base || seen_has(l, path_hash(l, sb_str(&l->parent), name)))
+	if (l->u->is_base)
 		return 0;
+	if (seen_has(l, path_hash(l, sb_str(&l->parent), l->parent.n, name))) {
+		cleanup_close int sub = fs_open_at(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+		cleanup_free char *path = l->parent.n ? xasprintf("%s/%s", l->parent.p, name) : xstrdup(name);
+		return sub < 0 ? 0 : make_opaque(l, sub, path, 0, e);
+	}
 	int r = remove_at(l, dirfd, name);
 	return r < 0 ? err_sys(e, -r, "archive: whiteout '%s'", ent->path) : 0;
 }
@@ -488,7 +503,7 @@ static int apply(struct layer *l, struct tar_reader *t, const struct tar_entry *
 	default: r = err_set(e, ERR_SYSTEM, "archive: unknown entry"); break;
 	}
 	if (r == 0)
-		seen_add(l, l->name.p);
+		seen_addn(l, l->name.p, l->name.n);
 	return r;
 }
 
