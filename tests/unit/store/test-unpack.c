@@ -136,7 +136,7 @@ static void assert_text(struct place *p, const char *path, const char *want)
 
 static struct stat stat_of(struct place *p, const char *path)
 {
-	struct stat st;
+	struct stat st = { 0 };
 	cleanup_close int fd = fs_open_in(p->root_fd, path, O_PATH | O_NOFOLLOW, 0);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		fail_msg("no '%s'", path);
