@@ -361,6 +361,19 @@ static void tell_client(int fd, const char *text, bool mux)
 		return; /* gone: nobody to tell */
 }
 
+/* Docker's frame around the runtime's words. */
+static void frame_error(struct err **own, int exit_code)
+{
+	struct err *framed = NULL;
+	if (!exit_code)
+		return;
+	(void)err_set(&framed, ERR_INVALID,
+		      "OCI runtime exec failed: exec failed: unable to start container process: %s: unknown",
+		      err_text(*own));
+	err_free(*own);
+	*own = framed;
+}
+
 int engine_exec_start_run(struct engine_exec_run *r, int sockfd, struct sv early, struct err **e)
 {
 	struct exec *x = r->x;
@@ -383,8 +396,11 @@ int engine_exec_start_run(struct engine_exec_run *r, int sockfd, struct sv early
 		is_over = true;
 	} else {
 		x->state = EXEC_RUNNING;
+		(void)pthread_cond_broadcast(&c->changed);
 	}
 	pthread_mutex_unlock(&c->lock);
+	if (k < 0)
+		frame_error(&own, exit_code);
 	if (k < 0 && fd >= 0)
 		tell_client(fd, err_text(own), !x->rq->tty);
 	if (is_over)
@@ -484,16 +500,16 @@ int engine_exec_inspect(struct engine *en, const char *id, struct arena *a, stru
 	o->container_id = arena_strdup(a, x->c->id);
 	o->detach_keys = x->rq->detach_keys ? arena_strdup(a, x->rq->detach_keys) : "";
 	pthread_mutex_lock(&x->c->lock);
-	/* Clients ask once, right after their stream ended; the exit may still be on its way from the monitor. */
-	if (x->state == EXEC_RUNNING && x->pid && kill(x->pid, 0) < 0 && errno == ESRCH) {
-		struct timespec until;
-		(void)clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_sec += EXIT_TOLD_WITHIN_S;
-		while (x->state == EXEC_RUNNING &&
-		       pthread_cond_timedwait(&x->c->changed, &x->c->lock, &until) == 0)
-			;
-	}
-	o->running = x->state == EXEC_RUNNING;
+	/* Clients ask once, right after their stream ended. The exit may still be on its way from the monitor, and even the
+	 * start may not have returned to us. */
+	struct timespec until;
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += EXIT_TOLD_WITHIN_S;
+	while (x->state == EXEC_STARTING ||
+	       (x->state == EXEC_RUNNING && x->pid && kill(x->pid, 0) < 0 && errno == ESRCH))
+		if (pthread_cond_timedwait(&x->c->changed, &x->c->lock, &until) != 0)
+			break;
+	o->running = x->state == EXEC_RUNNING || x->state == EXEC_STARTING;
 	o->can_remove = false;
 	o->has_exit_code = x->has_exit_code;
 	o->exit_code = x->exit_code;

@@ -222,6 +222,19 @@ static int failed_code(const char *text)
 	return 128;
 }
 
+/* Docker's frame around the runtime's words, which clients read. */
+static void frame_error(struct err **own, int exit_code)
+{
+	struct err *framed = NULL;
+	(void)err_set(
+		&framed, exit_code == 126 || exit_code == 127 ? ERR_INVALID : ERR_SYSTEM,
+		"failed to create task for container: failed to create shim task: OCI runtime create failed: "
+		"hoy-runtime create failed: unable to start container process: %s: unknown",
+		err_text(*own));
+	err_free(*own);
+	*own = framed;
+}
+
 static void start_failed(struct starting *st, struct err **e)
 {
 	struct container *c = st->c;
@@ -266,7 +279,8 @@ int container_start_now(struct container *c, struct err **e)
 	if (r == 0)
 		r = steps(&st, &own);
 	if (r < 0) {
-		/* The runtime's own words come with Docker's frame, which the CLI reads. */
+		if (st.exit_code)
+			frame_error(&own, st.exit_code);
 		start_failed(&st, &own);
 		err_move(e, &own);
 		return -1;

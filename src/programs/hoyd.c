@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "engine/config.h"
 #include "engine/engine.h"
 #include "http/server.h"
@@ -68,8 +69,12 @@ static int write_pidfile(const char *path, struct err **e)
 			return err_set(e, ERR_CONFLICT, "process with PID %d is still running: pid file %s",
 				       (int)pid, path);
 	}
+	const char *slash = strrchr(path, '/');
+	cleanup_free char *dir = slash ? xstrndup(path, (size_t)(slash - path) + 1) : xstrdup(".");
 	int n = snprintf(text, sizeof(text), "%d", (int)getpid());
-	int r = fs_replace_fast_at(AT_FDCWD, path, text, (size_t)n, 0644);
+	int r = fs_mkdirs(dir, 0755);
+	cleanup_close int dirfd = r < 0 ? r : fs_open(dir, O_RDONLY | O_DIRECTORY, 0);
+	r = dirfd < 0 ? dirfd : fs_replace_fast_at(dirfd, slash ? slash + 1 : path, text, (size_t)n, 0644);
 	return r < 0 ? err_sys(e, -r, "write the pid file %s", path) : 0;
 }
 
