@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct template *t = NULL;
 
 	if (!sv_cut(sv_n((const char *)data, size), '\0', &text, &doc))
-		doc = SV(fixed);
+		doc = sv_of(fixed);
 	if (json_parse(a, doc, NULL, &j, NULL) < 0)
 		j = NULL;
 	if (template_parse(a, text, &t, NULL) < 0)
