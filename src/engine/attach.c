@@ -18,35 +18,16 @@ struct engine_attachment {
 	struct container *c;
 	struct engine_attach rq;
 	bool tty;
-	char keys[32];
+	char keys[DETACH_KEYS_MAX];
 	size_t n_keys;
 };
 
-/* "ctrl-p,ctrl-q", "a", "ctrl-@": bytes. */
-int detach_keys_parse(const char *s, char out[32], size_t *n, struct err **e)
+int attach_keys(const char *s, char out[DETACH_KEYS_MAX], size_t *n, struct err **e)
 {
-	*n = 0;
 	if (str_empty(s))
 		s = "ctrl-p,ctrl-q";
-	struct sv head, rest = sv_of(s);
-	while (rest.n) {
-		(void)sv_cut(rest, ',', &head, &rest);
-		if (*n == 32)
-			return err_set(e, ERR_INVALID, "invalid detach keys: too many");
-		if (head.n == 1) {
-			out[(*n)++] = head.p[0];
-			continue;
-		}
-		char k = head.n == 6 && sv_starts(head, SV("ctrl-")) ? head.p[5] : 0;
-		if (k >= 'a' && k <= 'z')
-			out[(*n)++] = (char)(k - 'a' + 1);
-		else if (k == '@' || (k >= '[' && k <= '_'))
-			out[(*n)++] = (char)(k - '@');
-		else
-			return err_set(e, ERR_INVALID,
-				       "Invalid detach keys (%s) provided: Unknown character: '%.*s'", s,
-				       (int)head.n, head.p);
-	}
+	if (detach_keys_parse(sv_of(s), (unsigned char *)out, n, NULL) < 0)
+		return err_set(e, ERR_INVALID, "Invalid detach keys (%s) provided", s);
 	return 0;
 }
 
@@ -54,7 +35,7 @@ int engine_container_attach_begin(struct engine *en, const char *ref, const stru
 				  struct engine_attachment **out, struct err **e)
 {
 	struct engine_attachment at = { .rq = *rq };
-	if (detach_keys_parse(rq->detach_keys, at.keys, &at.n_keys, e) < 0)
+	if (attach_keys(rq->detach_keys, at.keys, &at.n_keys, e) < 0)
 		return -1;
 	at.c = container_find(en, ref, e);
 	if (!at.c)

@@ -13,14 +13,17 @@
 #include "model/env.h"
 #include "model/mounts.h"
 #include "model/names.h"
+#include "model/options.h"
 #include "model/ports.h"
 #include "model/signals.h"
+#include "model/validate.h"
 #include "store/store.h"
 #include "volume/copy.h"
 #include "volume/volume.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define NAME_ATTEMPTS 32
 
@@ -68,15 +71,62 @@ static void merge_image(struct api_container_config *c, const struct oci_image_c
 
 /* --- checks --- */
 
+/* What the machine has, for validate.h. */
+struct facts {
+	struct validate_host host;
+	char cpus[256], mems[256];
+};
+
+void engine_facts(const struct engine *en, const struct api_resources *r, struct validate_host *out,
+		  char *cpus, char *mems, size_t n)
+{
+	*out = (struct validate_host){
+		.n_cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN),
+		.no_memory_limit = !(en->cgroups.ctls & CG_MEMORY),
+		.no_pids_limit = !(en->cgroups.ctls & CG_PIDS),
+		.cgroup_v2 = en->cgroups.mode == CGROUP_V2,
+	};
+	if (!str_empty(r->cpuset_cpus) &&
+	    fs_read_small_at(AT_FDCWD, "/sys/devices/system/cpu/online", cpus, n) > 0)
+		out->cpus = cpus;
+	if (!str_empty(r->cpuset_mems) &&
+	    fs_read_small_at(AT_FDCWD, "/sys/devices/system/node/online", mems, n) > 0)
+		out->mems = mems;
+}
+
+/* The request alone, before anything is looked up: Docker's 400s in Docker's words. */
+static int check_request(struct engine *en, const struct engine_create *rq, struct arena *a,
+			 struct model_str_list *warnings, struct err **e)
+{
+	static const char *const drivers[] = { "json-file", "none", NULL };
+	struct facts f;
+
+	engine_facts(en, &rq->host->resources, &f.host, f.cpus, f.mems, sizeof(f.cpus));
+	f.host.log_drivers = drivers;
+	if (validate_config(a, rq->config, e) < 0 ||
+	    validate_host_config(a, rq->config, rq->host, &f.host, warnings, e) < 0)
+		return -1;
+	return 0;
+}
+
+/* A mode that names another container: it must be there. */
+static int check_other(struct engine *en, const char *mode, struct err **e)
+{
+	const char *other = mode_container(mode);
+	if (!other)
+		return 0;
+	cleanup_container struct container *c = container_find(en, other, e);
+	return c ? 0 : -1;
+}
+
 static int check_config(const struct api_container_config *c, struct err **e)
 {
 	int sig;
+	/* The image's signal has not been looked at yet. */
 	if (!str_empty(c->stop_signal) && signal_check(sv_of(c->stop_signal), &sig, e) < 0)
 		return -1;
 	if (!str_empty(c->hostname) && !hostname_is_valid(sv_of(c->hostname)))
 		return err_set(e, ERR_INVALID, "invalid hostname format: %s", c->hostname);
-	model_for_each(it, &c->env) if (!**it || **it == '=') return err_set(
-		e, ERR_INVALID, "invalid environment variable: %s", *it);
 	if (c->healthcheck && c->healthcheck->test.n && strcmp(c->healthcheck->test.v[0], "NONE") != 0)
 		return err_set(e, ERR_NOT_IMPLEMENTED, "Config.Healthcheck is not supported");
 	if (c->has_stop_timeout && c->stop_timeout < -1)
@@ -84,122 +134,49 @@ static int check_config(const struct api_container_config *c, struct err **e)
 	return 0;
 }
 
-int restart_policy_check(const struct api_host_config *hc, struct err **e)
+/* What Docker has and we have not: said, not skipped. */
+static int check_log(const struct api_host_config *hc, struct err **e)
 {
-	const struct api_restart_policy *p = &hc->restart_policy;
-	const char *name = p->name ? p->name : "";
-	bool none = !*name || !strcmp(name, "no");
-	if (!none && strcmp(name, "always") != 0 && strcmp(name, "unless-stopped") != 0 &&
-	    strcmp(name, "on-failure") != 0)
-		return err_set(e, ERR_INVALID,
-			       "invalid restart policy: unknown policy '%s'; use one of 'no', 'always', "
-			       "'on-failure', or "
-			       "'unless-stopped'",
-			       name);
-	if (p->maximum_retry_count != 0 && strcmp(name, "on-failure") != 0)
-		return err_set(
-			e, ERR_INVALID,
-			"invalid restart policy: maximum retry count can only be used with 'on-failure'");
-	if (p->maximum_retry_count < 0)
-		return err_set(e, ERR_INVALID,
-			       "invalid restart policy: maximum retry count cannot be negative");
-	if (!none && hc->auto_remove)
-		return err_set(e, ERR_INVALID, "can't create 'AutoRemove' container with restart policy");
-	return 0;
-}
-
-static int check_mode(struct engine *en, const char *what, const char *v, const char *const *words,
-		      bool container, struct err **e)
-{
-	if (str_empty(v))
-		return 0;
-	for (size_t i = 0; words[i]; i++)
-		if (!strcmp(v, words[i]))
-			return 0;
-	if (container && str_starts(v, "container:") && v[10]) {
-		cleanup_container struct container *c = container_find(en, v + 10, e);
-		return c ? 0 : -1;
-	}
-	return err_set(e, ERR_INVALID, "invalid %s mode: %s", what, v);
-}
-
-static int check_sysctls(const struct api_host_config *hc, struct err **e)
-{
-	static const char *const ipc[] = { "kernel.msgmax", "kernel.msgmnb",         "kernel.msgmni",
-					   "kernel.sem",    "kernel.shmall",         "kernel.shmmax",
-					   "kernel.shmmni", "kernel.shm_rmid_forced" };
-	model_for_each(it, &hc->sysctls)
-	{
-		const char *k = it->k;
-		bool net = str_starts(k, "net."),
-		     ok = net || str_starts(k, "fs.mqueue.") || !strcmp(k, "kernel.domainname");
-		for (size_t i = 0; i < ARRAY_LEN(ipc); i++)
-			ok |= !strcmp(k, ipc[i]);
-		if (!ok || strchr(k, '/') || strstr(k, ".."))
-			return err_set(e, ERR_INVALID, "sysctl '%s' is not allowed: it is not namespaced", k);
-		if (net && str_eq(hc->network_mode, "host"))
-			return err_set(e, ERR_INVALID, "sysctl '%s' not allowed in host network namespace",
-				       k);
-		if (!net && str_eq(hc->ipc_mode, "host"))
-			return err_set(e, ERR_INVALID, "sysctl '%s' not allowed in host ipc namespace", k);
-	}
-	return 0;
-}
-
-static int check_log(const struct engine *en, const struct api_host_config *hc, struct err **e)
-{
-	static const char *const known[] = { "max-size", "max-file",  "labels", "labels-regex",
-					     "env",      "env-regex", "tag",    NULL };
-	const char *type = str_empty(hc->log_config.type) ? cfg(en)->log_driver : hc->log_config.type;
-	bool none = !strcmp(type, "none");
-	if (!none && strcmp(type, "json-file") != 0)
-		return err_set(e, ERR_INVALID, "logger: no log driver named '%s' is registered", type);
-	if (none)
+	static const char *const missing[] = { "labels-regex", "env-regex",       "tag", "compress",
+					       "mode",         "max-buffer-size", NULL };
+	uint64_t n;
+	if (!str_eq(hc->log_config.type, "json-file"))
 		return 0;
 	model_for_each(it, &hc->log_config.config)
 	{
-		bool ok = false;
-		uint64_t n;
-		for (size_t i = 0; known[i]; i++)
-			ok |= !strcmp(it->k, known[i]);
-		if (!ok)
-			return err_set(e, ERR_INVALID, "unknown log opt '%s' for json-file log driver",
-				       it->k);
+		for (size_t i = 0; missing[i]; i++)
+			if (!strcmp(it->k, missing[i]) && !str_empty(it->v) && strcmp(it->v, "false") != 0 &&
+			    strcmp(it->v, "blocking") != 0)
+				return err_set(e, ERR_NOT_IMPLEMENTED, "log opt '%s' is not supported",
+					       it->k);
 		if ((!strcmp(it->k, "max-size") || !strcmp(it->k, "max-file")) &&
 		    log_size_parse(it->v, &n) < 0)
 			return err_set(e, ERR_INVALID, "invalid value for %s: %s", it->k, it->v);
-		if (!strcmp(it->k, "labels-regex") || !strcmp(it->k, "env-regex") || !strcmp(it->k, "tag"))
-			return err_set(e, ERR_NOT_IMPLEMENTED, "log opt '%s' is not supported", it->k);
 	}
 	return 0;
 }
 
-static int check_host(struct engine *en, const struct api_container_config *cc, struct api_host_config *hc,
-		      struct arena *a, struct model_str_list *warnings, struct err **e)
+static int check_host(struct engine *en, const struct api_host_config *hc, struct err **e)
 {
-	static const char *const pid[] = { "host", NULL }, *const uts[] = { "host", NULL },
-				 *const userns[] = { "host", NULL };
-	static const char *const ipc[] = { "none", "private", "shareable", "host", NULL };
-	static const char *const cgns[] = { "private", "host", NULL };
 	struct security_opts so;
 	uint64_t caps;
-	(void)cc;
-	if (restart_policy_check(hc, e) < 0 || check_mode(en, "PID", hc->pid_mode, pid, true, e) < 0 ||
-	    check_mode(en, "IPC", hc->ipc_mode, ipc, true, e) < 0 ||
-	    check_mode(en, "UTS", hc->uts_mode, uts, false, e) < 0 ||
-	    check_mode(en, "user namespace", hc->userns_mode, userns, false, e) < 0 ||
-	    check_mode(en, "cgroup namespace", hc->cgroupns_mode, cgns, false, e) < 0 ||
-	    check_sysctls(hc, e) < 0 || check_log(en, hc, e) < 0 ||
-	    resources_check(hc, en, a, warnings, e) < 0 ||
-	    security_opts_parse(&hc->security_opt, &so, e) < 0 || spec_caps(hc, hc->privileged, &caps, e) < 0)
+	if (check_other(en, hc->pid_mode, e) < 0 || check_other(en, hc->ipc_mode, e) < 0 ||
+	    check_log(hc, e) < 0 || security_opts_parse(&hc->security_opt, &so, e) < 0 ||
+	    spec_caps(hc, hc->privileged, &caps, e) < 0)
 		return -1;
+	if (hc->resources.device_requests.n)
+		return err_set(e, ERR_INVALID,
+			       "could not select device driver \"%s\" with capabilities: "
+			       "HostConfig.DeviceRequests is "
+			       "not supported",
+			       hc->resources.device_requests.v[0].driver
+				       ? hc->resources.device_requests.v[0].driver
+				       : "");
 	if (!str_empty(so.apparmor) && strcmp(so.apparmor, "unconfined") != 0 &&
 	    !path_exists("/sys/kernel/security/apparmor"))
 		return err_set(e, ERR_INVALID,
 			       "AppArmor is not available on this host: --security-opt apparmor=%s",
 			       so.apparmor);
-	if (!str_empty(hc->isolation) && strcmp(hc->isolation, "default") != 0)
-		return err_set(e, ERR_INVALID, "invalid isolation '%s' on linux", hc->isolation);
 	if (hc->storage_opt.n)
 		return err_set(e, ERR_INVALID,
 			       "--storage-opt is not supported by overlay2 without project quotas: %s",
@@ -222,15 +199,6 @@ static int check_host(struct engine *en, const struct api_container_config *cc, 
 	if (!str_empty(hc->volume_driver) && strcmp(hc->volume_driver, "local") != 0)
 		return err_set(e, ERR_NOT_FOUND, "error looking up volume plugin %s: plugin \"%s\" not found",
 			       hc->volume_driver, hc->volume_driver);
-	model_for_each(it, &hc->extra_hosts)
-	{
-		struct sv name, ip;
-		if (!sv_cut(sv_of(*it), ':', &name, &ip) || !name.n || !ip.n ||
-		    (!sv_eqs(ip, "host-gateway") && !ip_is_valid(ip)))
-			return err_set(e, ERR_INVALID, "bad format for add-host: \"%s\"", *it);
-	}
-	model_for_each(it, &hc->dns) if (!ip_is_valid(sv_of(*it))) return err_set(
-		e, ERR_INVALID, "bad nameserver address: \"%s\"", *it);
 	return 0;
 }
 
@@ -577,6 +545,8 @@ static int create(struct creating *cr, const struct engine_create *rq, struct er
 	struct container_spec s = { 0 };
 	if (str_empty(cc->image))
 		return err_set(e, ERR_INVALID, "No image specified");
+	if (check_request(en, rq, cr->a, &cr->warnings, e) < 0)
+		return -1;
 	if (store_image_find(en->store, cc->image, &cr->img, e) < 0)
 		return -1;
 	if (cr->img->config) {
@@ -588,7 +558,7 @@ static int create(struct creating *cr, const struct engine_create *rq, struct er
 		merge_image(cc, &im->config, cr->a);
 	}
 	host_defaults(en, rq->host);
-	if (check_config(cc, e) < 0 || check_host(en, cc, rq->host, cr->a, &cr->warnings, e) < 0 ||
+	if (check_config(cc, e) < 0 || check_host(en, rq->host, e) < 0 ||
 	    network_check(en, cc, rq->host, rq->networking, e) < 0)
 		return -1;
 	if (!str_empty(cc->working_dir)) {

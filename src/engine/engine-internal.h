@@ -150,7 +150,10 @@ struct container_spec *container_spec_clone(const struct container_spec *s);
 
 /* --- create.c --- */
 
-int restart_policy_check(const struct api_host_config *hc, struct err **e) NODISCARD;
+/* What the machine has, for model/validate.h; cpus and mems are n bytes each, filled where `r` names a cpuset. */
+struct validate_host;
+void engine_facts(const struct engine *en, const struct api_resources *r, struct validate_host *out,
+		  char *cpus, char *mems, size_t n);
 /* cgroup and log paths, from the spec. */
 int container_derive(struct container *c, const struct container_spec *s, struct err **e) NODISCARD;
 

@@ -144,7 +144,7 @@ int engine_exec_create(struct engine *en, const char *ref, const struct api_exec
 	x->arena = arena_new();
 	list_init(&x->link);
 	x->c = container_ref(c);
-	if (detach_keys_parse(rq->detach_keys, x->keys, &x->n_keys, e) < 0)
+	if (attach_keys(rq->detach_keys, x->keys, &x->n_keys, e) < 0)
 		return -1;
 	x->rq = api_exec_create_request_dup(x->arena, rq);
 	id_new(x->id);

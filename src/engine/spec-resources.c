@@ -1,220 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Limits and devices: checks at create (Docker's words), numbers for the runtime, settings for update. */
+/* Limits and devices: numbers for the runtime, settings for update. model/validate.h has checked them at create. */
 #include "engine/spec.h"
 
 #include "base/fs.h"
+#include "model/options.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
-
-#define MEMORY_MIN (6 << 20)
-
-/* --- checks --- */
-
-static void warn(struct arena *a, struct model_str_list *w, const char *text)
-{
-	if (w)
-		model_strs_add(a, w, text);
-}
-
-static int check_memory(const struct api_resources *r, const struct cgroup_layout *l, struct arena *a,
-			struct model_str_list *w, struct err **e)
-{
-	if (r->memory != 0 && r->memory < MEMORY_MIN)
-		return err_set(e, ERR_INVALID, "Minimum memory limit allowed is 6MB");
-	if (r->memory > 0 && !(l->ctls & CG_MEMORY))
-		warn(a, w,
-		     "Your kernel does not support memory limit capabilities or the cgroup is not mounted. "
-		     "Limitation "
-		     "discarded.");
-	if (r->memory > 0 && r->memory_swap > 0 && r->memory_swap < r->memory)
-		return err_set(e, ERR_INVALID,
-			       "Minimum memoryswap limit should be larger than memory limit, see usage");
-	if (r->memory == 0 && r->memory_swap > 0)
-		return err_set(
-			e, ERR_INVALID,
-			"You should always set the Memory limit when using Memoryswap limit, see usage");
-	if (r->memory_swap < -1)
-		return err_set(e, ERR_INVALID, "invalid value for MemorySwap: %lld",
-			       (long long)r->memory_swap);
-	if (r->has_memory_swappiness && (r->memory_swappiness < -1 || r->memory_swappiness > 100))
-		return err_set(e, ERR_INVALID, "Invalid value: %lld, valid memory swappiness range is 0-100",
-			       (long long)r->memory_swappiness);
-	if (r->has_memory_swappiness && r->memory_swappiness >= 0 && l->mode == CGROUP_V2)
-		warn(a, w,
-		     "Your kernel does not support memory swappiness capabilities or the cgroup is not "
-		     "mounted. Memory "
-		     "swappiness discarded.");
-	if (r->memory_reservation != 0 && r->memory_reservation < MEMORY_MIN)
-		return err_set(e, ERR_INVALID, "Minimum memory reservation allowed is 6MB");
-	if (r->memory > 0 && r->memory_reservation > 0 && r->memory < r->memory_reservation)
-		return err_set(
-			e, ERR_INVALID,
-			"Minimum memory limit can not be less than memory reservation limit, see usage");
-	return 0;
-}
-
-static int check_cpu(const struct api_resources *r, struct arena *a, struct err **e)
-{
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	(void)a;
-	if (r->nano_cpus > 0 && (r->cpu_period > 0 || r->cpu_quota > 0))
-		return err_set(e, ERR_INVALID, "Conflicting options: Nano CPUs and CPU %s cannot both be set",
-			       r->cpu_period > 0 ? "Period" : "Quota");
-	if (r->nano_cpus < 0 || r->nano_cpus > (int64_t)cpus * 1000000000LL)
-		return err_set(e, ERR_INVALID,
-			       "range of CPUs is from 0.01 to %ld.00, as there are only %ld CPUs available",
-			       cpus, cpus);
-	if (r->cpu_period != 0 && (r->cpu_period < 1000 || r->cpu_period > 1000000))
-		return err_set(e, ERR_INVALID,
-			       "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. "
-			       "1000000)");
-	if (r->cpu_quota > 0 && r->cpu_quota < 1000)
-		return err_set(e, ERR_INVALID, "CPU cfs quota can not be less than 1ms (i.e. 1000)");
-	if (r->cpu_shares < 0)
-		return err_set(e, ERR_INVALID, "invalid CPU shares (%lld): value must be a positive integer",
-			       (long long)r->cpu_shares);
-	if (r->cpu_realtime_runtime > 0 && r->cpu_realtime_period > 0 &&
-	    r->cpu_realtime_runtime > r->cpu_realtime_period)
-		return err_set(e, ERR_INVALID,
-			       "cpu real-time runtime cannot be higher than cpu real-time period");
-	return 0;
-}
-
-/* "0-3,5": is it a list of numbers, and are they all below max? */
-static int cpuset_ok(const char *s, long max, const char *what, struct err **e)
-{
-	struct sv head, rest = sv_of(s ? s : ""), lo, hi;
-	while (rest.n) {
-		uint32_t a, b = 0;
-		(void)sv_cut(rest, ',', &head, &rest);
-		bool range = sv_cut(head, '-', &lo, &hi);
-		if (parse_u32(lo, 1u << 20, &a) < 0 || (range && parse_u32(hi, 1u << 20, &b) < 0) ||
-		    (range && b < a))
-			return err_set(e, ERR_INVALID, "Invalid value %s for cpuset %s", s, what);
-		if ((long)(range ? b : a) >= max)
-			return err_set(e, ERR_INVALID,
-				       "Requested %s are not available - requested %s, available: 0-%ld",
-				       !strcmp(what, "cpus") ? "CPUs" : "memory nodes", s, max - 1);
-	}
-	return 0;
-}
-
-static int check_blkio(const struct api_resources *r, struct err **e)
-{
-	if (r->blkio_weight > 0 && (r->blkio_weight < 10 || r->blkio_weight > 1000))
-		return err_set(e, ERR_INVALID, "Range of blkio weight is from 10 to 1000");
-	return 0;
-}
-
-static int check_ulimits(const struct api_resources *r, struct err **e)
-{
-	static const char *const names[] = { "core",    "cpu",      "data",   "fsize",      "locks",
-					     "memlock", "msgqueue", "nice",   "nofile",     "nproc",
-					     "rss",     "rtprio",   "rttime", "sigpending", "stack" };
-	model_for_each(it, &r->ulimits)
-	{
-		bool ok = false;
-		for (size_t i = 0; i < ARRAY_LEN(names); i++)
-			ok |= str_eq(it->name, names[i]);
-		if (!ok)
-			return err_set(e, ERR_INVALID, "invalid ulimit type: %s", it->name ? it->name : "");
-		if (it->hard != -1 && (it->soft == -1 || it->soft > it->hard))
-			return err_set(
-				e, ERR_INVALID,
-				"ulimit soft limit must be less than or equal to hard limit: %lld > %lld",
-				(long long)it->soft, (long long)it->hard);
-	}
-	return 0;
-}
-
-struct device_rule {
-	char type;
-	int64_t major, minor;
-	char access[4];
-};
-
-/* "c 42:* rwm" */
-static int rule_parse(const char *s, struct device_rule *out)
-{
-	struct sv type, nums, acc, maj, min;
-	int64_t n;
-	if (!sv_cut(sv_of(s), ' ', &type, &nums) || !sv_cut(nums, ' ', &nums, &acc) || type.n != 1 ||
-	    !strchr("abc", type.p[0]) || !sv_cut(nums, ':', &maj, &min) || !acc.n || acc.n > 3)
-		return -EINVAL;
-	out->type = type.p[0];
-	out->major = out->minor = -1;
-	if (!sv_eqs(maj, "*") && parse_i64(maj, 0, INT32_MAX, &n) == 0)
-		out->major = n;
-	else if (!sv_eqs(maj, "*"))
-		return -EINVAL;
-	if (!sv_eqs(min, "*") && parse_i64(min, 0, INT32_MAX, &n) == 0)
-		out->minor = n;
-	else if (!sv_eqs(min, "*"))
-		return -EINVAL;
-	for (size_t i = 0; i < acc.n; i++) {
-		if (!strchr("rwm", acc.p[i]))
-			return -EINVAL;
-		out->access[i] = acc.p[i];
-	}
-	out->access[acc.n] = 0;
-	return 0;
-}
-
-static int check_devices(const struct api_resources *r, struct err **e)
-{
-	struct device_rule rule;
-	model_for_each(it, &r->device_cgroup_rules) if (rule_parse(*it, &rule) < 0) return err_set(
-		e, ERR_INVALID, "invalid device cgroup rule format: '%s'", *it);
-	model_for_each(it, &r->devices)
-	{
-		for (const char *p = it->cgroup_permissions ? it->cgroup_permissions : ""; *p; p++)
-			if (!strchr("rwm", *p))
-				return err_set(e, ERR_INVALID, "invalid device mode: %s",
-					       it->cgroup_permissions);
-	}
-	if (r->device_requests.n)
-		return err_set(e, ERR_INVALID,
-			       "could not select device driver \"%s\" with capabilities: "
-			       "HostConfig.DeviceRequests is "
-			       "not supported",
-			       r->device_requests.v[0].driver ? r->device_requests.v[0].driver : "");
-	return 0;
-}
-
-int resources_check(const struct api_host_config *hc, struct engine *en, struct arena *a,
-		    struct model_str_list *warnings, struct err **e)
-{
-	const struct api_resources *r = &hc->resources;
-	if (check_memory(r, &en->cgroups, a, warnings, e) < 0 || check_cpu(r, a, e) < 0 ||
-	    cpuset_ok(r->cpuset_cpus, sysconf(_SC_NPROCESSORS_CONF), "cpus", e) < 0 ||
-	    cpuset_ok(r->cpuset_mems, 1024, "mems", e) < 0 || check_blkio(r, e) < 0 ||
-	    check_ulimits(r, e) < 0 || check_devices(r, e) < 0)
-		return -1;
-	if (r->kernel_memory)
-		warn(a, warnings, "Specifying a kernel memory limit is deprecated and has no effect.");
-	if (r->has_oom_kill_disable && r->oom_kill_disable && en->cgroups.mode == CGROUP_V2)
-		warn(a, warnings, "Your kernel does not support OomKillDisable. OomKillDisable discarded.");
-	else if (r->has_oom_kill_disable && r->oom_kill_disable && !r->memory)
-		warn(a, warnings,
-		     "OOM killer is disabled for the container, but no memory limit is set, this can result "
-		     "in the system "
-		     "running out of resources.");
-	if (r->cpu_count || r->cpu_percent || r->io_maximum_iops || r->io_maximum_bandwidth)
-		return err_set(
-			e, ERR_INVALID,
-			"invalid option: CpuCount, CpuPercent, IOMaximumIOps and IOMaximumBandwidth are "
-			"Windows options");
-	if (hc->oom_score_adj < -1000 || hc->oom_score_adj > 1000)
-		return err_set(e, ERR_INVALID, "Invalid value %lld, range for oom score adj is [-1000, 1000]",
-			       (long long)hc->oom_score_adj);
-	if (hc->shm_size < 0)
-		return err_set(e, ERR_INVALID, "SHM size can not be less than 0");
-	return 0;
-}
 
 /* --- numbers --- */
 
@@ -480,12 +275,14 @@ static int devices(struct spec_build *b, struct err **e)
 	model_for_each(it, &r->device_cgroup_rules)
 	{
 		struct device_rule rule;
-		if (rule_parse(*it, &rule) == 0)
-			allow(b, true,
-			      rule.type == 'a'   ? "a"
-			      : rule.type == 'b' ? "b"
-						 : "c",
-			      rule.major, rule.minor, arena_strdup(b->a, rule.access));
+		if (device_rule_parse(sv_of(*it), &rule, e) < 0)
+			return -1;
+		allow(b, true,
+		      rule.type == 'a'   ? "a"
+		      : rule.type == 'b' ? "b"
+					 : "c",
+		      rule.major, rule.minor,
+		      arena_printf(b->a, "%s%s%s", rule.r ? "r" : "", rule.w ? "w" : "", rule.m ? "m" : ""));
 	}
 	return 0;
 }

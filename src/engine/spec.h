@@ -69,8 +69,6 @@ void container_shm_drop(struct container *c);
 
 /* spec-resources.c */
 int spec_resources(struct spec_build *b, struct err **e) NODISCARD;
-int resources_check(const struct api_host_config *hc, struct engine *en, struct arena *a,
-		    struct model_str_list *warnings, struct err **e) NODISCARD;
 /* For update: limits only, no devices. */
 void resources_settings(const struct api_resources *r, struct cgroup_settings *out);
 

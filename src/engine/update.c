@@ -3,6 +3,8 @@
 #include "engine/spec.h"
 
 #include "base/fault.h"
+#include "model/options.h"
+#include "model/validate.h"
 
 #include <errno.h>
 
@@ -120,11 +122,16 @@ int engine_container_update(struct engine *en, const char *ref, const struct api
 					    "for the "
 					    "container");
 			else
-				r = restart_policy_check(hc, e);
+				r = restart_policy_check(&hc->restart_policy, e);
 		}
 	}
-	if (r == 0)
-		r = resources_check(hc, en, a, &o->warnings, e);
+	if (r == 0) {
+		struct validate_host host;
+		char cpus[256], mems[256];
+		engine_facts(en, &hc->resources, &host, cpus, mems, sizeof(cpus));
+		host.is_update = true;
+		r = validate_resources(a, &hc->resources, &host, &o->warnings, e);
+	}
 	if (r == 0 && life_is_running(state)) {
 		/* Memory before swap or after, as the kernel's rule needs: cgroup_compile orders it. */
 		r = apply_live(c, &own->resources, e);

@@ -366,6 +366,8 @@ int security_options_parse(struct arena *a, const struct model_str_list *opts, s
 			so.has_writable_cgroups = true;
 			if (parse_bool(v, &so.writable_cgroups) < 0)
 				return err_set(e, ERR_INVALID, "invalid --security-opt 2: \"%s\"", o);
+		} else if (sv_eqs(k, "systempaths") && sv_eqs(v, "unconfined")) {
+			so.systempaths_unconfined = true;
 		} else {
 			return err_set(e, ERR_INVALID, "invalid --security-opt 2: \"%s\"", o);
 		}

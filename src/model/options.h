@@ -56,6 +56,7 @@ struct security_options {
 	struct model_str_list labels;
 	bool has_no_new_privileges, no_new_privileges;
 	bool has_writable_cgroups, writable_cgroups;
+	bool systempaths_unconfined; /* the stock CLI says it with empty MaskedPaths; ours and scripts may say it here */
 };
 int security_options_parse(struct arena *a, const struct model_str_list *opts, struct security_options *out,
 			   struct err **e) NODISCARD;

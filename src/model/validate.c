@@ -398,7 +398,7 @@ static int check_modes(const struct api_host_config *hc, struct err **e)
 	const char *pid = hc->pid_mode ? hc->pid_mode : "", *ipc = hc->ipc_mode ? hc->ipc_mode : "";
 	const char *pid_of = mode_container(pid), *ipc_of = mode_container(ipc);
 
-	if (pid_of ? !*pid_of : !in_list(pid, (const char *const[]){ "", "host", "private", NULL }))
+	if (pid_of ? !*pid_of : !in_list(pid, (const char *const[]){ "", "host", NULL }))
 		return INVALID(e, "invalid PID mode: %s", pid);
 	if (ipc_of ? !*ipc_of
 		   : !in_list(ipc, (const char *const[]){ "", "none", "private", "shareable", "host", NULL }))
