@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "model/reference.h"
 
-#include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 
 void change_add(struct store_changes *c, enum store_change_kind kind, const char *text, const char *image_id,
@@ -244,7 +244,7 @@ static int plan_id(struct plan *p, const char *id, struct err **e)
 	return plan_delete(p, id, mask_of(p), false, e);
 }
 
-static int commit(struct plan *p, struct err **e)
+static int commit_once(struct plan *p, struct err **e)
 {
 	cleanup_tx struct db *tx = NULL;
 	int r = fault_point("store.remove.begin");
@@ -259,6 +259,20 @@ static int commit(struct plan *p, struct err **e)
 		if (db_exec(tx, e, "DELETE FROM images WHERE id = ?", "s", p->delete.v[i]) < 0)
 			return -1;
 	return db_tx_commit(&tx, e);
+}
+
+static int commit(struct plan *p, struct err **e)
+{
+	cleanup_err struct err *first = NULL;
+	if (commit_once(p, &first) == 0)
+		return 0;
+	if (err_errno(first) == ENOSPC && store_reserve_release(p->s)) {
+		int r = commit_once(p, e);
+		store_reserve_refill(p->s);
+		return r;
+	}
+	err_move(e, &first);
+	return -1;
 }
 
 static void apply_locked(struct plan *p, struct layer **dead)

@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <sys/vfs.h>
 
+#define RESERVE_SIZE (512 << 10)
+
 static const char *const migrations[] = {
 	/* `n` gives the order of insertion: a layer's parent comes before it. */
 	"CREATE TABLE layers (n INTEGER PRIMARY KEY, chain TEXT NOT NULL UNIQUE, diff TEXT NOT NULL, blob "
@@ -198,6 +200,7 @@ int store_open(const struct store_config *cfg, struct store **out, struct err **
 	if (overlay_probe(s, e) < 0 || layers_load(s, e) < 0 || images_load(s, e) < 0 || repair(s, e) < 0)
 		return -1;
 	fill_status(s);
+	store_reserve_refill(s);
 	trash_wake(s);
 	*out = TAKE_PTR(s);
 	return 0;
@@ -228,6 +231,21 @@ void store_close(struct store *s)
 	free(s->root);
 	free(s->worker);
 	free(s);
+}
+
+bool store_reserve_release(struct store *s)
+{
+	cleanup_close int fd = fs_open_at(s->root_fd, "reserve", O_WRONLY | O_NOFOLLOW, 0);
+	struct stat st;
+	return fd >= 0 && fstat(fd, &st) == 0 && st.st_blocks > 0 && ftruncate(fd, 0) == 0;
+}
+
+void store_reserve_refill(struct store *s)
+{
+	cleanup_close int fd = fs_open_at(s->root_fd, "reserve", O_WRONLY | O_CREAT | O_NOFOLLOW, 0600);
+	/* Where it does not fit now, it will another time. */
+	if (fd >= 0 && fallocate(fd, 0, 0, RESERVE_SIZE) < 0)
+		(void)!ftruncate(fd, 0);
 }
 
 const char *store_driver_name(const struct store *s)

@@ -47,6 +47,14 @@ const char *store_driver_name(const struct store *s);
 const char *const *store_driver_status(const struct store *s);
 const char *store_root(const struct store *s);
 
+/*
+ * A full disk must not keep anybody from removing things: the store holds back a little space (<root>/reserve). When a
+ * removal fails for want of space, give it free and try again; refill when the removal is through. Image removal does so
+ * itself; the engine may for its own tables.
+ */
+bool store_reserve_release(struct store *s); /* whether there was something */
+void store_reserve_refill(struct store *s);
+
 /* --- images --- */
 
 /* Immutable. Strings live as long as the reference that is held. */
