@@ -538,6 +538,17 @@ static int make(struct creating *cr, struct container_spec *s, const struct engi
 	return 0;
 }
 
+/* Others' names are kept as IDs, so that a rename does not lead elsewhere. A container that is not there is an
+ * error of start. */
+static void resolve_shared(struct creating *cr, const char **mode)
+{
+	if (!str_starts(*mode, "container:"))
+		return;
+	cleanup_container struct container *other = container_find(cr->en, *mode + 10, NULL);
+	if (other)
+		*mode = arena_printf(cr->a, "container:%s", other->id);
+}
+
 static int create(struct creating *cr, const struct engine_create *rq, struct err **e)
 {
 	struct engine *en = cr->en;
@@ -559,8 +570,9 @@ static int create(struct creating *cr, const struct engine_create *rq, struct er
 	}
 	host_defaults(en, rq->host);
 	if (check_config(cc, e) < 0 || check_host(en, rq->host, e) < 0 ||
-	    network_check(en, cc, rq->host, rq->networking, e) < 0)
+	    network_check(cc, rq->host, rq->networking, e) < 0)
 		return -1;
+	resolve_shared(cr, &rq->host->network_mode);
 	if (!str_empty(cc->working_dir)) {
 		if (cc->working_dir[0] != '/')
 			return err_set(

@@ -67,7 +67,7 @@ static int ports_of(const struct api_container_config *cc, const struct api_host
 	return 0;
 }
 
-int network_check(struct engine *en, const struct api_container_config *cc, const struct api_host_config *hc,
+int network_check(const struct api_container_config *cc, const struct api_host_config *hc,
 		  const struct api_networking_config *nc, struct err **e)
 {
 	const char *m = str_empty(hc->network_mode) ? "default" : hc->network_mode;
@@ -75,9 +75,6 @@ int network_check(struct engine *en, const struct api_container_config *cc, cons
 		if (!m[10])
 			return err_set(e, ERR_INVALID,
 				       "Invalid network mode: invalid container format container:<name|id>");
-		cleanup_container struct container *other = container_find(en, m + 10, e);
-		if (!other)
-			return -1;
 		if (hc->port_bindings.n || hc->publish_all_ports)
 			return err_set(
 				e, ERR_INVALID,

@@ -16,7 +16,7 @@ int network_join(struct container *c, const struct container_spec *s, struct net
 int container_join_ns(struct engine *en, const char *ref, const char *kind, int *fd,
 		      struct err **e) NODISCARD;
 /* Checks HostConfig's mode, ports and lxc lines at create. */
-int network_check(struct engine *en, const struct api_container_config *cc, const struct api_host_config *hc,
+int network_check(const struct api_container_config *cc, const struct api_host_config *hc,
 		  const struct api_networking_config *nc, struct err **e) NODISCARD;
 /* One line for the database, or NULL; heap. */
 char *network_text(struct container *c);
