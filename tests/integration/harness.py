@@ -173,6 +173,9 @@ class Engine:
                 "--bip", self.bip, "--cgroup-parent", self.cgroup, "--config-file", str(self.base / "daemon.json"), *self.args]
 
     def spawn(self, env=None):
+        config = self.base / "daemon.json"
+        if not config.exists():
+            config.write_text("{}\n")
         with open(self.log_path, "ab") as log:
             self.proc = subprocess.Popen(self.argv(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                          env={**os.environ, **self.env, **(env or {})}, start_new_session=True)
