@@ -28,6 +28,12 @@ static int no_swarm(struct api_ctx *c, struct err **e)
 		       "join\" to connect this node to swarm and try again.");
 }
 
+/* `docker inspect NAME` asks here too: there is no plugin by that name, and 404 lets it go on. */
+static int no_plugin(struct api_ctx *c, struct err **e)
+{
+	return err_set(e, ERR_NOT_FOUND, "plugin \"%s\" not found", c->param[0]);
+}
+
 const struct api_route api_missing_routes[] = {
 	{ "POST", "/auth", no_registry },
 	{ "GET", "/images/search", no_registry },
@@ -47,7 +53,7 @@ const struct api_route api_missing_routes[] = {
 	{ "POST", "/containers/{name:.*}/checkpoints", not_yet },
 	{ "DELETE", "/containers/{name:.*}/checkpoints/{checkpoint}", not_yet },
 	{ "GET", "/plugins/privileges", not_yet },
-	{ "GET", "/plugins/{name:.*}/json", not_yet },
+	{ "GET", "/plugins/{name:.*}/json", no_plugin },
 	{ "POST", "/plugins/{name:.*}", not_yet },
 	{ "DELETE", "/plugins/{name:.*}", not_yet },
 	{ "GET", "/swarm", no_swarm },

@@ -312,10 +312,23 @@ def test_stats(cli):
 
 
 def test_attach_sees_output(cli):
-    cli("run", "-d", "-i", "--name", "at", *NONE, "busybox", "sh", "-c", "read x; echo got $x; exit 4").ok()
-    r = cli("attach", "at", stdin=b"hello\n")
-    assert "got hello" in r.out
-    assert r.rc == 4
+    cli("run", "-d", "--name", "at", *NONE, "busybox", "sh", "-c",
+        "while ! test -e /go; do echo waiting; sleep 0.1; done; echo got it; exit 4").ok()
+    p = cli.engine.popen("attach", "--no-stdin", "at", client=cli.name, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    try:
+        out = harness.Stream(p.stdout)
+        out.wait_for(b"waiting")
+        cli("exec", "at", "touch", "/go").ok()
+        assert p.wait(timeout=harness.DEADLINE) == 4
+        out.wait_for(b"got it")
+    finally:
+        harness.end(p)
+
+
+def test_attach_gives_input(cli):
+    cli("create", "-i", "--name", "in", *NONE, "busybox", "sh", "-c", "read x; echo got $x; exit 4").ok()
+    r = cli("start", "-ai", "in", stdin=b"hello\n")
+    assert (r.out, r.rc) == ("got hello\n", 4)
 
 
 def test_update(cli):
