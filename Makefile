@@ -14,7 +14,7 @@ all: $(B)/build.ninja	## build everything into build/
 $(B)/build.ninja:
 	meson setup $(B) --prefix=$(PREFIX)
 
-.PHONY: check unit integration lint clang asan tsan fuzz bench install clean help
+.PHONY: check unit integration lint clang asan tsan fuzz bench vm-test install clean help
 check:	## everything CI runs
 	./check
 
@@ -47,6 +47,9 @@ fuzz: build-fuzz/build.ninja	## libFuzzer targets; SECONDS=n for each
 	tools/ci/fuzz.sh build-fuzz $(or $(SECONDS),60)
 build-fuzz/build.ninja:
 	CC="ccache clang" meson setup build-fuzz -Dfuzz=true -Dtests=false -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1 -Dwerror=false
+
+vm-test: all	## cgroup v2, pure v1 and older kernels, in virtual machines (slow)
+	tests/vm/run $(VM)
 
 bench: all	## hoy beside the peers that are installed
 	python3 tools/bench/bench.py
