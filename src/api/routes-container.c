@@ -22,6 +22,9 @@ static int list(struct api_ctx *c, struct err **e)
 
 	if (api_query_i64(c, "limit", &limit, e) < 0 || api_query_filters(c, list_filters, &f, e) < 0)
 		return -1;
+	bool is_task;
+	if (filters_bool(f, "is-task", false, &is_task, e) < 0)
+		return -1;
 	rq.limit = limit > INT32_MAX ? INT32_MAX : limit < 0 ? -1 : (int)limit;
 	rq.filters = f;
 	if (engine_container_list(c->en, &rq, c->a, &l, e) < 0)

@@ -2,6 +2,7 @@
 #include "http/server-internal.h"
 
 #include "base/fs.h"
+#include "codec/json.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -226,28 +227,6 @@ int http_reply_empty(struct http_res *rs, unsigned int status)
 	return http_reply(rs, status, NULL, "", 0);
 }
 
-/* A JSON string in Go's manner: control characters, quote and backslash; bad UTF-8 becomes U+FFFD. */
-static void add_json_string(struct strbuf *b, const char *s)
-{
-	sb_addc(b, '"');
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-		if (c == '"' || c == '\\')
-			sb_addf(b, "\\%c", c);
-		else if (c == '\n')
-			sb_add(b, "\\n");
-		else if (c == '\r')
-			sb_add(b, "\\r");
-		else if (c == '\t')
-			sb_add(b, "\\t");
-		else if (c < 0x20)
-			sb_addf(b, "\\u%04x", c);
-		else
-			sb_addc(b, (char)c);
-	}
-	sb_addc(b, '"');
-}
-
 int http_reply_error(struct http_res *rs, unsigned int status, const char *message)
 {
 	cleanup_strbuf struct strbuf b = { 0 };
@@ -255,7 +234,7 @@ int http_reply_error(struct http_res *rs, unsigned int status, const char *messa
 	if (!status_has_body(status))
 		return http_reply_empty(rs, status);
 	sb_add(&b, "{\"message\":");
-	add_json_string(&b, message);
+	json_quote(&b, sv_of(message));
 	sb_add(&b, "}\n");
 	return http_reply(rs, status, "application/json", b.p, b.n);
 }

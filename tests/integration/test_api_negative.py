@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-BAD_NAMES = ["nosuch", "..", ".", "%2e%2e%2f%2e%2e%2fetc", "-", "a" * 300, "%20", "%ff%fe", "x;y", "é", "0" * 64, "${HOME}", "a%0ab",
+BAD_NAMES = ["nosuch", "..", ".", "%2e%2e%2f%2e%2e%2fetc", "-", "a" * 300, "%20", "%ff%fe", "x;y", "0" * 64, "${HOME}", "a%0ab", "%c3%a9",
              "sha256:" + "0" * 64, "_x", "*", "%25s%25n"]
 
 CONTAINER_CALLS = [
@@ -64,7 +64,7 @@ def test_bad_queries(api, container):
         ("POST", f"/containers/{container}/pause", 409), ("GET", f"/containers/{container}/top", 409),
         ("POST", "/images/busybox/tag?repo=UPPER", 400), ("POST", "/images/busybox/tag?repo=a&tag=b%20c", 400),
         ("POST", "/images/busybox/tag", 400), ("GET", "/images/get", 400), ("GET", "/images/get?names=nosuch", 404),
-        ("POST", "/images/create", 400), ("DELETE", "/networks/bridge", 403), ("GET", "/containers//json", 404),
+        ("POST", "/images/create", 400), ("DELETE", "/networks/bridge", 403), ("GET", "/containers//json", 400),
         ("DELETE", "/images/", 400), ("POST", f"/containers/{container}/exec", 400)]
     for method, path, status in cases:
         r = api(method, path)
@@ -130,7 +130,7 @@ def test_bad_creates(engine, api):
     assert {v["Name"] for v in api("GET", "/volumes").json["Volumes"] or []} == before
 
 
-@pytest.mark.parametrize("name", ["a", "-x", ".x", "_x", "x y", "x/y", "é", "a" * 5000, "x\n", "../x"])
+@pytest.mark.parametrize("name", ["a", "-x", ".x", "_x", "x y", "x/y", "é", "x\n", "../x"])
 def test_bad_names_at_create(api, name):
     from urllib.parse import quote
     r = api("POST", "/containers/create?name=" + quote(name), body={"Image": "busybox"})

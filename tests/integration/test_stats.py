@@ -79,9 +79,13 @@ def test_a_container_that_does_not_run_has_zeroes(engine):
 
 def test_top(engine):
     start(engine, "sh", "-c", "sleep 1000 & wait", host={"NetworkMode": "none"})
-    t = wait_until(lambda: (lambda x: x if len(x["Processes"]) == 2 else None)(engine.api("GET", "/containers/st/top").json), "two processes")
+    want = {"sh -c sleep 1000 & wait", "sleep 1000"}
+
+    def both():
+        x = engine.api("GET", "/containers/st/top").json
+        return x if {p[-1] for p in x["Processes"]} == want else None
+    t = wait_until(both, "both processes")
     assert t["Titles"] == ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"]
-    assert {p[-1] for p in t["Processes"]} == {"sh -c sleep 1000 & wait", "sleep 1000"}
     assert all(len(p) == 8 for p in t["Processes"])
     t = engine.api("GET", "/containers/st/top?ps_args=-o%20pid,comm").json
     assert t["Titles"] == ["PID", "COMMAND"] and len(t["Processes"]) == 2
@@ -96,10 +100,10 @@ def test_top(engine):
 
 
 def test_info_counts(engine):
-    start(engine, "sleep", "1000", name="a")
-    start(engine, "sleep", "1000", name="b")
-    engine.api("POST", "/containers/b/pause")
-    engine.api("POST", "/containers/create?name=c", body={"Image": "busybox"})
+    start(engine, "sleep", "1000", name="aa")
+    start(engine, "sleep", "1000", name="bb")
+    engine.api("POST", "/containers/bb/pause")
+    engine.api("POST", "/containers/create?name=cc", body={"Image": "busybox"})
     i = engine.api("GET", "/info").json
     assert (i["Containers"], i["ContainersRunning"], i["ContainersPaused"], i["ContainersStopped"]) == (3, 1, 1, 1)
     assert i["Images"] >= 1
@@ -152,10 +156,10 @@ def test_networks(engine):
 
 @pytest.mark.parametrize("condition", ["", "not-running", "next-exit", "removed"])
 def test_wait_conditions(engine, condition):
-    engine.api("POST", "/containers/create?name=w", body={"Image": "busybox", "Cmd": ["sh", "-c", "exit 5"], "HostConfig":
+    engine.api("POST", "/containers/create?name=wt", body={"Image": "busybox", "Cmd": ["sh", "-c", "exit 5"], "HostConfig":
                {"NetworkMode": "none", "AutoRemove": condition == "removed"}})
     s = engine.connect(120)
-    s.sendall(f"POST /v1.51/containers/w/wait?condition={condition} HTTP/1.0\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
+    s.sendall(f"POST /v1.51/containers/wt/wait?condition={condition} HTTP/1.0\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
     head = b""
     while b"\r\n\r\n" not in head:
         head += s.recv(4096)
@@ -163,7 +167,7 @@ def test_wait_conditions(engine, condition):
     if condition not in ("", "not-running"):
         # the early 200 says that the wait is registered: the start may follow
         assert head.endswith(b"\r\n\r\n")
-    assert engine.api("POST", "/containers/w/start").status == 204
+    assert engine.api("POST", "/containers/wt/start").status == 204
     body = head.split(b"\r\n\r\n", 1)[1]
     while True:
         chunk = s.recv(4096)
