@@ -58,6 +58,8 @@ static void default_mounts(struct spec_build *b)
 	struct security_opts so;
 	bool rw_cgroups =
 		rw || (security_opts_parse(&hc->security_opt, &so, NULL) == 0 && so.writable_cgroups);
+	/* A host without a mount of its queues: mqueue in its IPC namespace shows the same ones. */
+	bool host_queues = !strcmp(ipc, "host") && path_exists("/dev/mqueue");
 	const struct {
 		const char *dst, *type, *source, *options;
 		bool skip;
@@ -69,13 +71,13 @@ static void default_mounts(struct spec_build *b)
 		{ "/sys", "sysfs", "sysfs", rw ? "nosuid,noexec,nodev,rw" : "nosuid,noexec,nodev,ro", false },
 		{ "/sys/fs/cgroup", "cgroup", "cgroup",
 		  rw_cgroups ? "rw,nosuid,noexec,nodev" : "ro,nosuid,noexec,nodev", false },
-		{ "/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev", !strcmp(ipc, "host") },
+		{ "/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev", host_queues },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(defaults); i++)
 		if (!defaults[i].skip && !is_user_target(b->s, defaults[i].dst))
 			(void)add_mount(b, defaults[i].dst, defaults[i].type, defaults[i].source,
 					defaults[i].options);
-	if (!strcmp(ipc, "host") && !is_user_target(b->s, "/dev/mqueue"))
+	if (host_queues && !is_user_target(b->s, "/dev/mqueue"))
 		(void)add_mount(b, "/dev/mqueue", "bind", "/dev/mqueue", "rbind,nosuid,noexec,nodev");
 }
 

@@ -132,7 +132,13 @@ static int check_memory(struct arena *a, struct api_resources *r, const struct v
 		     "release.");
 		r->kernel_memory = 0;
 	}
-	r->kernel_memory_tcp = 0;
+	if (r->kernel_memory_tcp > 0) {
+		warn(a, w,
+		     "Your kernel does not support kernel memory TCP limit capabilities or the cgroup is not "
+		     "mounted. "
+		     "Limitation discarded.");
+		r->kernel_memory_tcp = 0;
+	}
 	if (r->has_oom_kill_disable && r->oom_kill_disable) {
 		if (h->cgroup_v2 || h->no_memory_limit) {
 			warn(a, w, "Your kernel does not support OomKillDisable. OomKillDisable discarded.");
@@ -176,6 +182,10 @@ static int check_cpu(struct arena *a, struct api_resources *r, const struct vali
 	if (r->cpu_percent > 0) {
 		warn(a, w, "linux does not support CPU percent. Percent discarded.");
 		r->cpu_percent = 0;
+	}
+	if (r->cpu_count > 0) {
+		warn(a, w, "linux does not support CPU count. Count discarded.");
+		r->cpu_count = 0;
 	}
 	if (r->cpu_realtime_period > 0 && h->no_cpu_rt)
 		return INVALID(e, "kernel does not support CPU real-time scheduler");
