@@ -10,6 +10,7 @@
 #include "engine/network.h"
 #include "engine/spec.h"
 #include "kernel/caps.h"
+#include "kernel/seccomp.h"
 #include "model/env.h"
 #include "model/mounts.h"
 #include "model/names.h"
@@ -177,6 +178,19 @@ static int check_host(struct engine *en, const struct api_host_config *hc, struc
 		return err_set(e, ERR_INVALID,
 			       "AppArmor is not available on this host: --security-opt apparmor=%s",
 			       so.apparmor);
+	/* A profile of the client's is compiled now, so that nonsense is told here and not at the start. */
+	if (so.seccomp) {
+		struct container_spec probe = { .host = hc };
+		struct seccomp_filter *spill = NULL;
+		const void *bpf;
+		size_t n;
+		unsigned flags;
+		if (seccomp_for(en, &probe, caps, a, &bpf, &n, &flags, &spill, e) < 0)
+			return -1;
+		if (spill)
+			seccomp_filter_release(spill);
+		free(spill);
+	}
 	if (hc->storage_opt.n)
 		return err_set(e, ERR_INVALID,
 			       "--storage-opt is not supported by overlay2 without project quotas: %s",

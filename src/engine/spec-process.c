@@ -111,8 +111,11 @@ int spec_user(int rootfd, const char *user, const struct model_str_list *group_a
 		return -1;
 	out->uid = id.uid;
 	out->gid = id.gid;
+	/* The primary group too, as the kernel's checks of the others need it (CVE-2022-36109). */
+	*model_list_add(a, &out->additional_gids) = id.gid;
 	for (size_t i = 0; i < id.n_groups; i++)
-		*model_list_add(a, &out->additional_gids) = id.groups[i];
+		if (id.groups[i] != id.gid)
+			*model_list_add(a, &out->additional_gids) = id.groups[i];
 	return 0;
 }
 
