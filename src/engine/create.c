@@ -159,12 +159,16 @@ static int check_log(const struct api_host_config *hc, struct err **e)
 
 static int check_host(struct engine *en, const struct api_host_config *hc, struct err **e)
 {
+	cleanup_arena struct arena *a = arena_new();
 	struct security_opts so;
 	uint64_t caps;
 	if (check_other(en, hc->pid_mode, e) < 0 || check_other(en, hc->ipc_mode, e) < 0 ||
 	    check_log(hc, e) < 0 || security_opts_parse(&hc->security_opt, &so, e) < 0 ||
 	    spec_caps(hc, hc->privileged, &caps, e) < 0)
 		return -1;
+	/* "a/b" and "a.b" name the same file: only the one form, so that the check of the name holds. */
+	model_for_each(it, &hc->sysctls) if (strchr(it->k, '/') || strstr(it->k, "..")) return err_set(
+		e, ERR_INVALID, "sysctl \"%s\" is not allowed: names are written with dots", it->k);
 	if (hc->resources.device_requests.n)
 		return err_set(e, ERR_INVALID,
 			       "could not select device driver \"%s\" with capabilities: "
