@@ -106,10 +106,14 @@ int launch_hooks_run(const char *plan, const struct plan_list *l, const char *na
 			(void)signal(SIGPIPE, SIG_DFL);
 			if (dup2(in, 0) >= 0) {
 				char *const *envp = launch_vec(plan, hook->envp);
-				char *const empty[] = { NULL };
+				const char *dir = plan_s(plan, PLAN_HDR(plan)->bundle);
+
+				/* Where the bundle cannot be seen any more, "/" is as good. */
+				if (!dir || chdir(dir) < 0) /* lint: allow chdir: a hook's own */
+					(void)!chdir("/");  /* lint: allow chdir: a hook's own */
 
 				(void)execve(plan_s(plan, hook->path), launch_vec(plan, hook->argv),
-					     envp ? envp : empty);
+					     envp ? envp : environ);
 			}
 			err = errno;
 			(void)!write(pipefd[1], &err, sizeof(err));
@@ -142,6 +146,9 @@ int launch_hooks_run(const char *plan, const struct plan_list *l, const char *na
 		else if (WIFSIGNALED(st))
 			(void)snprintf(text, text_n, "error running %s hook #%u: signal %d", name, i,
 				       WTERMSIG(st));
+		else if (strcmp(name, "poststop") == 0)
+			(void)snprintf(text, text_n, "poststop hook failed with exit code %d (#%u)",
+				       WEXITSTATUS(st), i);
 		else
 			(void)snprintf(text, text_n, "error running %s hook #%u: exit status %d", name, i,
 				       WEXITSTATUS(st));

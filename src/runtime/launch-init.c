@@ -8,11 +8,13 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/keyctl.h>
+#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -201,6 +203,22 @@ static int new_keyring(struct lc *c)
 	return 0;
 }
 
+/* A new network namespace has a loopback interface that is down: nobody else knows when to raise it. */
+static int loopback_up(struct lc *c)
+{
+	cleanup_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq ifr = { .ifr_name = "lo" };
+
+	if (fd < 0)
+		fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &ifr) < 0)
+		return lc_fail(c, LAUNCH_NETDEV, errno, "loopback interface");
+	ifr.ifr_flags = (short)(ifr.ifr_flags | IFF_UP);
+	return ioctl(fd, SIOCSIFFLAGS, &ifr) < 0
+		       ? lc_fail(c, LAUNCH_NETDEV, errno, "raise the loopback interface")
+		       : 0;
+}
+
 static int write_sysctls(struct lc *c)
 {
 	const struct plan_kv *kv = PLAN_LIST(c->p, const struct plan_kv, c->h->sysctls);
@@ -256,6 +274,8 @@ static int init_container(struct lc *c)
 	if (setsid() < 0 && errno != EPERM)
 		return lc_fail(c, LAUNCH_CONSOLE, errno, "setsid");
 	if (new_keyring(c) < 0)
+		return -1;
+	if (h->clone_flags & NS_NET && loopback_up(c) < 0)
 		return -1;
 	if (h->hostname.off && sethostname(plan_s(c->p, h->hostname), h->hostname.n) < 0)
 		return lc_fail(c, LAUNCH_HOSTNAME, errno, "sethostname");

@@ -99,7 +99,8 @@ static void own_stdio(struct lc *c)
 			continue;
 		if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3))
 			continue;
-		(void)!fchown(i, c->h->uid, st.st_gid);
+		/* A terminal's group is that of terminals. */
+		(void)!fchown(i, c->h->uid, S_ISCHR(st.st_mode) ? st.st_gid : c->h->gid);
 	}
 }
 

@@ -337,6 +337,17 @@ static int make_device(struct lc *c, struct plan_device *d)
 	return 0;
 }
 
+/* Nodes are not made where somebody's link leads to. */
+static int check_dev(struct lc *c)
+{
+	cleanup_close int dev = lc_open_in(c->rootfd, "/dev", O_PATH, RESOLVE_NO_SYMLINKS);
+
+	if (dev == -ELOOP)
+		return lc_fail(c, LAUNCH_DEVICE, 0,
+			       "error creating device nodes: /dev of the container is a symbolic link");
+	return 0;
+}
+
 static int make_links(struct lc *c)
 {
 	const struct plan_kv *l = PLAN_LIST(c->p, const struct plan_kv, c->h->links);
@@ -409,6 +420,21 @@ static int make_cwd(struct lc *c)
 	return 0;
 }
 
+/* On its own path, where createContainer hooks look for it; else (a detached mount we were given, a path we may not
+ * reach from a new user namespace) over the old root. */
+static int attach_root(struct lc *c)
+{
+	const char *path = plan_s(c->p, c->h->root_path);
+
+	if (path && !(c->h->flags & PLAN_NO_PIVOT)) {
+		cleanup_close int at = fs_open(path, O_PATH | O_DIRECTORY, 0);
+
+		if (at >= 0 && mnt_attach(c->rootfd, at) == 0)
+			return 0;
+	}
+	return mnt_attach_path(c->rootfd, "/");
+}
+
 int lc_build_root(struct lc *c)
 {
 	struct plan_hdr *h = c->h;
@@ -424,7 +450,7 @@ int lc_build_root(struct lc *c)
 			-1);
 	if (r < 0)
 		return lc_fail(c, LAUNCH_ROOT, -r, "make the old root private");
-	r = mnt_attach_path(c->rootfd, "/");
+	r = attach_root(c);
 	if (r < 0)
 		return lc_fail(c, LAUNCH_ROOT, -r, "attach the root file system");
 	(void)umask(0022);
@@ -432,6 +458,8 @@ int lc_build_root(struct lc *c)
 		if (do_mount(c, &m[i]) < 0)
 			return -1;
 	(void)umask(0);
+	if (h->devices.n && check_dev(c) < 0)
+		return -1;
 	for (uint32_t i = 0; i < h->devices.n; i++)
 		if (make_device(c, &d[i]) < 0)
 			return -1;

@@ -19,6 +19,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 
 #define DESTROY_MS 2000
@@ -111,6 +112,23 @@ static int prepare_bind(struct plan_mount *m, const struct plan_idmap *im)
 	return r;
 }
 
+/* Root of a user namespace makes no devices: one is made here, on a tmpfs that nothing else refers to. */
+static int make_node(const struct plan_device *d)
+{
+	cleanup_close int fs = mnt_fs_open("tmpfs"), top = -1;
+	mode_t mask = umask(0);
+	int r = fs < 0 ? fs : mnt_fs_mount(fs, 0);
+
+	top = r;
+	if (r >= 0)
+		r = mknodat(top, "node", d->mode, makedev(d->major, d->minor)) < 0 ||
+				    fchownat(top, "node", d->uid, d->gid, AT_SYMLINK_NOFOLLOW) < 0
+			    ? -errno
+			    : mnt_clone(top, "node", false);
+	(void)umask(mask);
+	return r;
+}
+
 static int open_binds(struct parent *a)
 {
 	struct plan_mount *m = PLAN_LIST(a->p, struct plan_mount, a->h->mounts);
@@ -132,11 +150,17 @@ static int open_binds(struct parent *a)
 				    src, dst, m->note_fd < 0 ? "open source" : "set attributes");
 	}
 	for (uint32_t i = 0; i < a->h->devices.n; i++, d++) {
-		if (!d->bind)
+		int r;
+
+		if (d->bind == PLAN_DEV_MKNOD)
 			continue;
-		d->note_fd = mnt_clone(AT_FDCWD, plan_s(a->p, d->path), false);
-		if (d->note_fd < 0)
-			return fail(a->l, LAUNCH_SOURCE, -d->note_fd, "error creating device nodes: open %s",
+		d->note_fd = d->bind == PLAN_DEV_BIND ? mnt_clone(AT_FDCWD, plan_s(a->p, d->path), false)
+						      : make_node(d);
+		r = d->note_fd < 0
+			    ? d->note_fd
+			    : mnt_setattr(d->note_fd, "", false, MNT_ATTR_NOSUID | MNT_ATTR_NOEXEC, 0, 0, -1);
+		if (r < 0)
+			return fail(a->l, LAUNCH_SOURCE, -r, "error creating device nodes: open %s",
 				    plan_s(a->p, d->path));
 	}
 	return 0;

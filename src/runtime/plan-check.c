@@ -128,6 +128,8 @@ static void devices(struct walk *w, const struct plan_hdr *h)
 
 	for (uint32_t i = 0; d && i < h->devices.n; i++) {
 		text(w, d[i].path);
+		if (d[i].bind > PLAN_DEV_MADE)
+			w->bad = true;
 		if (!S_ISCHR(d[i].mode) && !S_ISBLK(d[i].mode) && !S_ISFIFO(d[i].mode))
 			w->bad = true;
 	}
@@ -149,6 +151,7 @@ static void hooks(struct walk *w, const struct plan_hdr *h)
 				w->bad = true;
 		}
 	}
+	str(w, h->bundle);
 	if (any || h->listener_path.off) {
 		text(w, h->state_head);
 		text(w, h->state_tail);

@@ -107,12 +107,18 @@ struct plan_ns {
 	uint32_t pad;
 };
 
+enum plan_device_bind {
+	PLAN_DEV_MKNOD,
+	PLAN_DEV_BIND, /* the host's node of this path */
+	PLAN_DEV_MADE, /* a node that the parent makes on a tmpfs of its own */
+};
+
 struct plan_device {
 	struct plan_str path;
 	uint32_t mode; /* with the type */
 	uint32_t major, minor;
 	uint32_t uid, gid;
-	uint32_t bind; /* bind the host's node of this path */
+	uint32_t bind; /* enum plan_device_bind */
 	int32_t note_fd;
 	uint32_t pad;
 };
@@ -183,6 +189,7 @@ struct plan_hdr {
 	/* hooks, and the state they read: head status middle pid tail */
 	struct plan_list hooks[PLAN_N_HOOKS];
 	struct plan_str state_head, state_tail;
+	struct plan_str bundle; /* hooks' working directory */
 
 	/* process */
 	struct plan_vec argv, envp, lookup; /* lookup: files to try, in order */

@@ -418,9 +418,22 @@ static const struct {
 	{ "/dev/stderr", "/proc/self/fd/2" }, { "/dev/core", "/proc/kcore" },
 };
 
+/* A node that is made outside of the user namespace is given to the id as the host counts. */
+static uint32_t host_id(const struct plan_builder *pb, const struct oci_id_mapping_list *maps, uint32_t id,
+			uint32_t type)
+{
+	if (!(pb->h.flags & PLAN_USERNS) || type == S_IFIFO)
+		return id;
+	model_for_each(m,
+		       maps) if (id >= m->container_id && id - m->container_id < m->size) return m->host_id +
+		(id - m->container_id);
+	return id;
+}
+
 static int add_devices(struct plan_builder *pb, struct err **e)
 {
-	const struct oci_device_list *l = &pb->in->spec->linux->devices;
+	const struct oci_linux *l0 = pb->in->spec->linux;
+	const struct oci_device_list *l = &l0->devices;
 	struct plan_device *d = arena_alloc(pb->arena, sizeof(*d) * (ARRAY_LEN(default_devices) + l->n));
 	struct plan_kv links[ARRAY_LEN(default_links)];
 	size_t n = 0;
@@ -437,7 +450,7 @@ static int add_devices(struct plan_builder *pb, struct err **e)
 			.mode = S_IFCHR | 0666,
 			.major = default_devices[i].major,
 			.minor = default_devices[i].minor,
-			.bind = pb->has_userns,
+			.bind = pb->has_userns ? PLAN_DEV_BIND : PLAN_DEV_MKNOD,
 			.note_fd = -1,
 		};
 	}
@@ -466,9 +479,9 @@ static int add_devices(struct plan_builder *pb, struct err **e)
 			.mode = type | ((x->has_file_mode ? x->file_mode : 0666) & 07777),
 			.major = type == S_IFIFO ? 0 : (uint32_t)x->major,
 			.minor = type == S_IFIFO ? 0 : (uint32_t)x->minor,
-			.uid = x->has_uid ? x->uid : 0,
-			.gid = x->has_gid ? x->gid : 0,
-			.bind = pb->has_userns && type != S_IFIFO,
+			.uid = host_id(pb, &l0->uid_mappings, x->has_uid ? x->uid : 0, type),
+			.gid = host_id(pb, &l0->gid_mappings, x->has_gid ? x->gid : 0, type),
+			.bind = pb->has_userns && type != S_IFIFO ? PLAN_DEV_MADE : PLAN_DEV_MKNOD,
 			.note_fd = -1,
 		};
 	}

@@ -149,6 +149,29 @@ static int build_rlimits(struct plan_builder *pb, const struct oci_process *p, s
 	return 0;
 }
 
+/* The kernel's own bounds of one period: 100 us to 4 s; 1024 ns is its shortest runtime. */
+static int check_deadline(const struct oci_scheduler *s, struct err **e)
+{
+#define DL "sched_setattr: `SCHED_DEADLINE` "
+	const uint64_t period = s->period ? s->period : s->deadline;
+
+	if (!s->runtime)
+		return err_set(e, ERR_INVALID, DL "requires `runtime`: runtime must be greater than 0");
+	if (!s->deadline)
+		return err_set(e, ERR_INVALID, DL "requires `deadline`");
+	if (s->runtime < 1024 || s->runtime >= UINT64_C(1) << 63)
+		return err_set(e, ERR_INVALID, DL "runtime %llu must be between 1024 and 2^63",
+			       (unsigned long long)s->runtime);
+	if (s->runtime > s->deadline)
+		return err_set(e, ERR_INVALID, DL "runtime %llu must be <= deadline %llu",
+			       (unsigned long long)s->runtime, (unsigned long long)s->deadline);
+	if (s->deadline > period)
+		return err_set(e, ERR_INVALID, DL "deadline %llu must be <= period %llu",
+			       (unsigned long long)s->deadline, (unsigned long long)period);
+#undef DL
+	return 0;
+}
+
 static int build_sched(struct plan_builder *pb, const struct oci_process *p, struct err **e)
 {
 	const struct oci_scheduler *s = p->scheduler;
@@ -177,6 +200,8 @@ static int build_sched(struct plan_builder *pb, const struct oci_process *p, str
 			return err_set(e, ERR_INVALID,
 				       "scheduler runtime/deadline/period can only be specified for "
 				       "SchedDeadline policy");
+		if (a.policy == 6 && check_deadline(s, e) < 0)
+			return -1;
 		a.priority = (uint32_t)s->priority;
 		model_for_each(f, &s->flags)
 		{
@@ -237,10 +262,10 @@ static int build_linux(struct plan_builder *pb, const struct oci_linux *l, struc
 			return err_set(e, ERR_INVALID, "personality flags are not supported");
 		pb->h.flags |= PLAN_HAS_PERSONALITY;
 	}
-	if (l->memory_policy && !str_empty(l->memory_policy->mode)) {
+	if (l->memory_policy) {
 		if (!FIND(mempolicies, l->memory_policy->mode, &v))
 			return err_set(e, ERR_INVALID, "invalid memory policy mode '%s'",
-				       l->memory_policy->mode);
+				       l->memory_policy->mode ? l->memory_policy->mode : "");
 		pb->h.mempolicy_mode = (uint32_t)v;
 		model_for_each(f, &l->memory_policy->flags)
 		{
@@ -306,7 +331,15 @@ static int build_argv(struct plan_builder *pb, const struct oci_process *p, int 
 			home = true;
 		if (str_starts(*x, "PATH="))
 			path = *x + 5;
-		env[n++] = *x;
+		/* The last of one name counts, in the place of the first. */
+		const char *eq = strchr(*x, '=');
+		size_t i = 0, len = eq ? (size_t)(eq - *x) + 1 : strlen(*x) + 1;
+
+		while (i < n && strncmp(env[i], *x, len) != 0)
+			i++;
+		env[i] = *x;
+		if (i == n)
+			n++;
 	}
 	if (!home && rootfs_dirfd >= 0) {
 		cleanup_free char *h = plan_home_of(rootfs_dirfd, p->user.uid);
@@ -500,7 +533,7 @@ int plan_build_seccomp(struct plan_builder *pb, const void *bpf, size_t bpf_n, u
 		return err_wrap(e, "unable to init seccomp");
 	pb->h.bpf = plan_put_list(pb, f.insns, f.n, sizeof(*f.insns));
 	pb->h.seccomp_flags = f.flags;
-	if (f.has_notify) {
+	if (f.has_notify || !str_empty(s->listener_path)) {
 		pb->h.flags |= PLAN_SECCOMP_NOTIFY;
 		build_listener(pb, s);
 	}

@@ -304,7 +304,9 @@ static int build_hooks_of(struct plan_builder *pb, const struct oci_hook_list *l
 		h[i].path = plan_put_str(pb, k->path);
 		h[i].argv = k->args.n ? plan_put_vec(pb, (const char *const *)k->args.v, k->args.n)
 				      : plan_put_vec(pb, &k->path, 1);
-		h[i].envp = plan_put_vec(pb, (const char *const *)k->env.v, k->env.n);
+		/* Not given at all: the runtime's own. */
+		if (k->env.v)
+			h[i].envp = plan_put_vec(pb, (const char *const *)k->env.v, k->env.n);
 		h[i].timeout_ms = k->has_timeout ? k->timeout * 1000 : 0;
 	}
 	*out = plan_put_list(pb, h, l->n, sizeof(*h));
@@ -328,6 +330,7 @@ static int build_hooks(struct plan_builder *pb, struct err **e)
 	if (!h && !notify)
 		return 0;
 
+	pb->h.bundle = plan_put_str(pb, pb->in->bundle);
 	/* {"ociVersion":…,"id":…,"status":"| STATUS |","pid":| PID |,"bundle":…} */
 	struct jw w = jw_to(&b);
 	jw_obj(&w);

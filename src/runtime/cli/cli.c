@@ -102,7 +102,8 @@ int opts_parse(const struct command *cmd, const struct opt *o, size_t n, int arg
 				       "options] %s\n\n"
 				       "OPTIONS:\n",
 				       cmd->name, cmd->help, cmd->name, cmd->usage);
-			print_opts(o, n);
+			if (cmd)
+				print_opts(o, n);
 			return 1;
 		}
 		const struct opt *f = find(o, n, name);
@@ -195,7 +196,10 @@ int runtime_cli(int argc, char **argv)
 
 	if (argc < 2 || str_eq(argv[1], "--help") || str_eq(argv[1], "-h") || str_eq(argv[1], "help"))
 		return usage();
-	if (opts_parse(NULL, globals, ARRAY_LEN(globals), argc, argv, &at, &e) < 0) {
+	int r = opts_parse(NULL, globals, ARRAY_LEN(globals), argc, argv, &at, &e);
+	if (r > 0)
+		return usage();
+	if (r < 0) {
 		fprintf(stderr, "%s\n", err_text(e));
 		return 1;
 	}
@@ -203,6 +207,10 @@ int runtime_cli(int argc, char **argv)
 		printf("hoy-runtime version %s\nspec: %s\nlibseccomp: none (own compiler)\n", HOY_VERSION,
 		       RUNTIME_VERSION_SPEC);
 		return 0;
+	}
+	if (!str_eq(rt.log_format, "text") && !str_eq(rt.log_format, "json")) {
+		fprintf(stderr, "invalid log-format: %s\n", rt.log_format);
+		return 1;
 	}
 	if (manager && str_eq(manager, "systemd"))
 		rt.systemd_cgroup = true;
@@ -217,15 +225,18 @@ int runtime_cli(int argc, char **argv)
 	rt.arena = arena_new();
 	if (!str_empty(rt.log)) {
 		rt.logfd = fs_open(rt.log, O_WRONLY | O_CREAT | O_APPEND, 0644);
-		if (rt.logfd < 0)
+		if (rt.logfd < 0) {
 			fprintf(stderr, "cannot open log file %s\n", rt.log);
+			return 1;
+		}
 	}
 	code = cmd->run(&rt, argc - at, argv + at, &e);
 	if (code < 0) {
 		log_line(&rt, "error", err_text(e));
 		if (rt.logfd >= 0)
 			fprintf(stderr, "%s\n", err_text(e));
-		code = 1;
+		/* exec passes its program's code on; ours must not look like one. */
+		code = str_eq(rt.command, "exec") ? 255 : 1;
 	}
 	fd_close(&rt.logfd);
 	arena_free(rt.arena);

@@ -374,7 +374,11 @@ int cmd_start(struct rt *rt, int argc, char **argv, struct err **e)
 		if (plan_compile(&in, &plan, e) < 0)
 			return -1;
 		if (poststart(rt, &plan, (pid_t)s.pid, e) < 0) {
-			(void)kill((pid_t)s.pid, SIGKILL);
+			char *del[] = { (char *)(uintptr_t) "delete", (char *)(uintptr_t) "--force",
+					(char *)(uintptr_t)s.id, NULL };
+
+			/* A failed start leaves nothing. */
+			(void)cmd_delete(rt, 3, del, NULL);
 			return -1;
 		}
 	}

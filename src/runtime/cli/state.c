@@ -21,10 +21,12 @@ int id_check(const char *id, struct err **e)
 
 	if (n == 0)
 		return err_set(e, ERR_INVALID, "container id cannot be empty");
-	if (n > 1024 ||
-	    strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.") != n ||
-	    str_eq(id, ".") || str_eq(id, ".."))
-		return err_set(e, ERR_INVALID, "invalid container ID format: %s", id);
+	if (n > 1024)
+		return err_set(e, ERR_INVALID, "invalid container ID format: longer than 1024 bytes");
+	if (id[0] == '.' ||
+	    strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.") != n)
+		return err_set(e, ERR_INVALID,
+			       "invalid container ID format: invalid character in container ID '%s'", id);
 	return 0;
 }
 
