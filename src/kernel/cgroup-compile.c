@@ -201,7 +201,8 @@ static void put_dirs(struct builder *b, unsigned i)
 	size_t at = strlen(h->mount), n = strlen(b->dir[i]);
 	bool cpuset = !h->v2 && h->ctls & CG_CPUSET;
 
-	if (h->v2)
+	/* Beside v1 the v2 hierarchy is for killing and freezing; its few controllers are handed down only when asked for. */
+	if (h->v2 && (b->l->mode == CGROUP_V2 || b->s->n_hugetlb || b->s->n_rdma))
 		enable_list(b, h, &list);
 	while (at < n) {
 		if (h->v2 && list.n) {

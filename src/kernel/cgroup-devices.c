@@ -137,7 +137,7 @@ int cg_device_attach(const char *dir, const void *insns, size_t n_bytes)
 {
 	union bpf_attr a;
 	uint32_t old[64];
-	cleanup_close int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_close int dirfd = openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (dirfd < 0)
 		return -errno;

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+/* openat throughout: musl's open() spends a second system call on O_CLOEXEC. */
+
 const struct cg_prog *cg_prog_get(const void *prog, size_t n)
 {
 	const struct cg_prog *p = prog;
@@ -63,7 +65,7 @@ const struct cg_op *cg_group_of(const struct cg_prog *p, unsigned c)
 
 int cg_open_group(const struct cg_prog *p, const struct cg_op *g)
 {
-	int fd = open(cg_path(p, g), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(AT_FDCWD, cg_path(p, g), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -100,7 +102,7 @@ static int failed(struct cgroup_fail *f, int sys, const char *op, const char *pa
  */
 static void enable(const char *path, const char *list, size_t n)
 {
-	cleanup_close int fd = open(path, O_WRONLY | O_CLOEXEC);
+	cleanup_close int fd = openat(AT_FDCWD, path, O_WRONLY | O_CLOEXEC);
 
 	if (fd < 0 || write(fd, list, n) == (ssize_t)n)
 		return;
@@ -117,7 +119,7 @@ static void enable(const char *path, const char *list, size_t n)
 static int inherit(const char *dir, bool is_leaf)
 {
 	static const char *const files[] = { "cpuset.cpus", "cpuset.mems" };
-	cleanup_close int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_close int fd = openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	char buf[1024];
 
 	if (fd < 0)
@@ -231,7 +233,7 @@ static int write_one(struct writer *w, const struct cg_prog *p, const struct cg_
 
 	if (w->fd < 0 || strcmp(w->path, path) != 0) {
 		fd_close(&w->fd);
-		w->fd = open(path, O_WRONLY | O_CLOEXEC);
+		w->fd = openat(AT_FDCWD, path, O_WRONLY | O_CLOEXEC);
 		w->path = path;
 		if (w->fd < 0)
 			return failed(f, errno, "open", path, value);
@@ -309,7 +311,7 @@ static int write_pid(const char *dir, pid_t pid, bool v2)
 	    (int)sizeof(path))
 		return -ENAMETOOLONG;
 	int n = snprintf(text, sizeof(text), "%d", (int)pid);
-	cleanup_close int fd = open(path, O_WRONLY | O_CLOEXEC);
+	cleanup_close int fd = openat(AT_FDCWD, path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	return write(fd, text, (size_t)n) < 0 ? -errno : 0;
