@@ -115,8 +115,6 @@ static void starting_release(struct starting *st)
 static int prepare_root(struct starting *st, struct err **e)
 {
 	const char *cwd = st->s->config->working_dir;
-	cleanup_close int mark = fs_open_in(st->rootfd, "/.dockerenv", O_WRONLY | O_CREAT | O_NOFOLLOW, 0755);
-	(void)mark; /* a nicety: read-only layers do without */
 	if (str_empty(cwd) || !strcmp(cwd, "/"))
 		return 0;
 	struct stat sb;

@@ -124,16 +124,23 @@ static int idmap(int *fd, int userns_fd)
 	return 0;
 }
 
-static int mount_layers(struct store *s, const struct layer *top, int dir, unsigned flags, int userns_fd,
-			int *fds, struct err **e)
+static int mount_layers(struct store *s, struct layer *top, int dir, unsigned flags, int userns_fd, int *fds,
+			struct err **e)
 {
 	size_t n = 0;
 	int r = 0, snap = -1;
 	if (top == &no_layer) {
 		fds[0] = fs_open_at(s->empty_fd, ".", O_PATH | O_DIRECTORY, 0);
 		n = 1;
-	} else if (layer_open_all(s, top, fds, &n, e) < 0) {
-		return -1;
+	} else {
+		fds[0] = stubs_open(s, top);
+		size_t at = fds[0] >= 0;
+		if (layer_open_all(s, top, fds + at, &n, e) < 0) {
+			if (at)
+				fd_close(&fds[0]);
+			return -1;
+		}
+		n += at;
 	}
 	for (size_t i = 0; userns_fd >= 0 && r == 0 && i < n; i++)
 		r = idmap(&fds[i], userns_fd);
@@ -169,13 +176,13 @@ static int mount_layers(struct store *s, const struct layer *top, int dir, unsig
 int store_snapshot_mount(struct store *s, const char *id, unsigned flags, int userns_fd, int *fd,
 			 struct err **e)
 {
-	const struct layer *top = top_of(s, id, e);
+	struct layer *top = top_of(s, id, e);
 	if (!top)
 		return -1;
 	cleanup_close int dir = fs_open_at(s->snapshots_fd, id, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
 	if (dir < 0)
 		return err_sys(e, -dir, "open snapshot '%s'", id);
-	cleanup_free int *fds = xcalloc(top->depth + 1, sizeof(*fds));
+	cleanup_free int *fds = xcalloc(top->depth + 2, sizeof(*fds));
 	cleanup_err struct err *first = NULL;
 	int r = mount_layers(s, top, dir, flags, userns_fd, fds, &first);
 	if (r < 0 && err_errno(first) == EINVAL &&
@@ -297,6 +304,8 @@ int store_snapshot_describe(struct store *s, const char *id, struct strlist *pai
 	if (!top)
 		return -1;
 	cleanup_strbuf struct strbuf b = { 0 };
+	if (top->stubs > 0)
+		sb_addf(&b, "%s/layers/%s/init", s->root, top->chain);
 	for (const struct layer *l = top; l && l != &no_layer; l = l->parent)
 		sb_addf(&b, "%s%s/layers/%s/diff", b.n ? ":" : "", s->root, l->chain);
 	strlist_add(pairs, "LowerDir");

@@ -31,6 +31,7 @@ struct layer {
 	uint64_t size;
 	unsigned depth; /* 1: base */
 	unsigned refs;  /* children, images, snapshots, work in progress; under store.lock */
+	int stubs;      /* 0: not looked yet, 1: there, -1: does without; under store.lock */
 };
 
 /* What of an image never changes; shared by its views. */
@@ -135,6 +136,14 @@ struct overlay {
 };
 int overlay_probe(struct store *s, struct err **e) NODISCARD;
 int overlay_mount(const struct store *s, const struct overlay *o, struct err **e) NODISCARD;
+
+/* --- stubs.c --- */
+/*
+ * The directory layers/<chain>/init: a layer between an image's and a container's own that holds the files other
+ * things are mounted on (/etc/hosts and its like) and /.dockerenv, where the image lacks them. Made once for an image;
+ * without it every container would make (and every removal delete) them anew. Returns a descriptor, or -1: none.
+ */
+int stubs_open(struct store *s, struct layer *top);
 
 /* --- trash.c --- */
 /* Moves dirfd/name away; it is deleted in the background. Absent is fine. */
