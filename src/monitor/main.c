@@ -56,6 +56,7 @@ void mon_reap(struct mon *m)
 			s->exited = true;
 			s->status = st;
 			s->exit_ns = clock_now_ns();
+			fd_close(&s->slave);
 			break;
 		}
 	}
@@ -284,7 +285,7 @@ static bool waits_for_drain(const struct mon *m)
 /* Rarely needed timers share one coarse tick. */
 static int next_timeout(struct mon *m, bool busy)
 {
-	if (m->released && !m->oom_watched)
+	if (m->released && !m->oom_watched && !m->finished)
 		return (int)(MON_OOM_WATCH_NS / NS_PER_MS);
 	if (waits_for_drain(m))
 		return 100;
@@ -314,12 +315,13 @@ static int loop(struct mon *m)
 		for (int i = 0; i < n; i++)
 			dispatch(m, &ev[i]);
 		if (n == 0) {
-			if (m->released && !m->oom_watched)
-				watch_oom(m);
 			if (busy && m->log.out_used > 4096)
 				(void)madvise(m->io, sizeof(m->io), MADV_DONTNEED);
 			log_trim(&m->log);
 		}
+		if (m->released && !m->oom_watched && !m->finished &&
+		    (n == 0 || clock_now_ns() - m->s[0].started_ns > MON_OOM_WATCH_NS))
+			watch_oom(m);
 		busy = n > 0;
 		m->any_stalled = false;
 		peers_tick(m, clock_mono_ns());

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "base/clock.h"
 #include "monitor/client.h"
 #include "monitor/keys.h"
 #include "monitor/logfile.h"
@@ -27,7 +28,7 @@
 #define MON_STALL_NS     (10 * 1000000000ll)
 #define MON_LINGER_NS    (2 * 1000000000ll)
 #define MON_DRAIN_NS     (2 * 1000000000ll)
-#define MON_OOM_WATCH_NS (200 * 1000000ll)
+#define MON_OOM_WATCH_NS (200 * NS_PER_MS)
 #define MON_SESSIONS     (1 + MONITOR_MAX_EXECS)
 
 /* What an epoll entry is about: kind << 32 | index. */
@@ -66,8 +67,9 @@ struct session {
 	struct wire_id id;
 	pid_t pid;
 	int pidfd;
-	int fd[2];           /* stdout (or the terminal's master), stderr; -1: ended */
-	int in;              /* stdin's pipe; with a terminal the same as fd[0]; -1: closed */
+	int fd[2]; /* stdout (or the terminal's master), stderr; -1: ended */
+	int slave; /* a terminal's other end: an init that closes and reopens its console hangs nothing up */
+	int in;    /* stdin's pipe; with a terminal the same as fd[0]; -1: closed */
 	uint32_t watched[3]; /* epoll events of fd[0], fd[1], in */
 	uint32_t n_peers;
 	int status; /* of waitpid */

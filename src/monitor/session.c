@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -45,7 +46,7 @@ struct session *session_new(struct mon *m)
 		return NULL;
 	memset(s, 0, offsetof(struct session, in_buf));
 	s->used = true;
-	s->fd[0] = s->fd[1] = s->in = s->pidfd = -1;
+	s->fd[0] = s->fd[1] = s->in = s->slave = s->pidfd = -1;
 	m->n_sessions++;
 	m->top_session = MAX(m->top_session, session_index(m, s) + 1);
 	return s;
@@ -102,6 +103,16 @@ static bool is_held_up(const struct mon *m, uint32_t index)
 	return false;
 }
 
+/* A peer could not even hold one more read: only when the container ended with more in its pipes than they hold. */
+static bool is_full_up(const struct mon *m, uint32_t index)
+{
+	for (uint32_t i = 0; i < m->top_peer; i++)
+		if (m->p[i].state == PEER_OPEN && m->p[i].session == index &&
+		    m->p[i].n > MON_PEER_BUF - MON_IO - 8)
+			return true;
+	return false;
+}
+
 void session_update(struct mon *m, struct session *s)
 {
 	uint32_t index = session_index(m, s);
@@ -131,6 +142,8 @@ void session_begin(struct mon *m, struct session *s)
 	if (s->tty) {
 		(void)fd_set_nonblock(s->fd[0], true);
 		s->in = s->fd[0];
+		if (session_index(m, s) == 0)
+			s->slave = ioctl(s->fd[0], TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	}
 	session_update(m, s);
 }
@@ -155,6 +168,8 @@ void session_output(struct mon *m, struct session *s, int which)
 	uint32_t index = session_index(m, s);
 
 	for (int round = 0; round < 8 && s->fd[which] >= 0; round++) {
+		if (s->n_peers && is_full_up(m, index))
+			break;
 		ssize_t n = read(s->fd[which], m->io, sizeof(m->io));
 
 		if (n < 0 && errno == EINTR)
@@ -268,6 +283,7 @@ void session_end(struct mon *m, struct session *s)
 		if (s->fd[i] >= 0)
 			close_output(m, s, i);
 	close_input(m, s);
+	fd_close(&s->slave);
 	fd_close(&s->pidfd);
 }
 

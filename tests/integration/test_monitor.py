@@ -279,6 +279,17 @@ def test_resize(drive):
     assert d.exit()["code"] == 0
 
 
+def test_a_console_that_is_closed_and_opened_again(drive):
+    """As an init system does: for a while nobody has the terminal open."""
+    d = drive()
+    d.create(["sh", "-c", "echo one; exec <&- >&- 2>&-; sleep 0.3; exec >/dev/pts/0; echo two; exit 3"], tty=True)
+    s = d.attach()
+    d.ok("release")
+    assert read_all(s) == b"one\r\ntwo\r\n"
+    assert d.exit()["code"] == 3
+    assert d.text() == "one\r\ntwo\r\n"
+
+
 def test_stdin_once_and_half_close(drive):
     d = drive()
     d.create(["sh", "-c", "cat; echo end"], open_stdin=True, stdin_once=True)
