@@ -113,6 +113,17 @@ int lc_make_in(int rootfd, const char *path, bool is_dir, bool *made)
 		return fd;
 	if ((size_t)snprintf(buf, sizeof(buf), "%s", path) >= sizeof(buf))
 		return -ENAMETOOLONG;
+	/* Mostly only the last component is missing. */
+	char *slash = strrchr(buf, '/');
+	if (is_dir && slash && slash > buf && slash[1]) {
+		*slash = '\0';
+		cleanup_close int dir = lc_open_in(rootfd, buf, O_PATH | O_DIRECTORY, 0);
+		*slash = '/';
+		if (dir >= 0 && mkdirat(dir, slash + 1, 0755) == 0) {
+			*made = true;
+			return lc_open_in(rootfd, path, O_PATH, 0);
+		}
+	}
 	for (int i = 0; i < MAX_LINKS; i++) {
 		int out = -1, r = make_pass(rootfd, buf, is_dir, made, &out);
 

@@ -418,7 +418,7 @@ static int run_hooks(struct parent *a)
 		l->step = LAUNCH_NETDEV;
 		return -1;
 	}
-	if (launch_hooks_run(a->p, &a->h->hooks[PLAN_PRESTART], "prestart", "creating", l->pid, l->text,
+	if (launch_hooks_run(a->p, &a->h->hooks[PLAN_PRESTART], "prestart", "created", l->pid, l->text,
 			     sizeof(l->text), &l->sys) < 0 ||
 	    launch_hooks_run(a->p, &a->h->hooks[PLAN_CREATE_RUNTIME], "createRuntime", "creating", l->pid,
 			     l->text, sizeof(l->text), &l->sys) < 0)

@@ -528,11 +528,11 @@ int plan_build_root(struct plan_builder *pb, struct err **e)
 		pb->h.root_path = plan_put_str(pb, root);
 	}
 	if (!(pb->h.flags & PLAN_HAS_ROOT)) {
-		if (spec->mounts.n || l->masked_paths.n || l->readonly_paths.n || spec->root->readonly)
+		/* As runc: nothing is mounted then, but nothing may be left unprotected in silence. */
+		if (l->masked_paths.n || l->readonly_paths.n || spec->root->readonly)
 			return err_set(e, ERR_INVALID, "unable to %s without a private MNT namespace",
-				       l->masked_paths.n || l->readonly_paths.n ? "restrict sys entries"
-				       : spec->mounts.n                         ? "mount"
-										: "make the root read-only");
+				       spec->root->readonly ? "make the root read-only"
+							    : "restrict sys entries");
 		return 0;
 	}
 	if (spec->mounts.n > PLAN_MAX_MOUNTS)

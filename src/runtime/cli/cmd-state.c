@@ -203,12 +203,11 @@ static void wait_gone(pid_t pid, int pidfd)
 	(void)waitpid(pid, NULL, WNOHANG);
 }
 
-static void run_poststop(struct rt *rt, const struct state *s)
+/* The hooks of the end, as a plan: made while the saved specification is still there. */
+static void poststop_plan(struct rt *rt, const struct state *s, struct strbuf *plan)
 {
-	cleanup_strbuf struct strbuf plan = { 0 };
 	cleanup_err struct err *e = NULL;
 	struct oci_spec *spec;
-	struct launch l;
 
 	if (state_spec(rt, s, &spec, NULL) < 0 || !spec->hooks || !spec->hooks->poststop.n)
 		return;
@@ -218,10 +217,8 @@ static void run_poststop(struct rt *rt, const struct state *s)
 				 .root_fd = PLAN_NO_FD,
 				 .rootfs_dirfd = -1,
 				 .start_fd = PLAN_NO_FD };
-	if (plan_compile(&in, &plan, &e) < 0)
+	if (plan_compile(&in, plan, &e) < 0)
 		rt_warn(rt, err_text(e));
-	else if (launch_run_hooks(plan.p, plan.n, LAUNCH_POSTSTOP, 0, &l) < 0)
-		rt_warn(rt, l.text);
 }
 
 int cmd_delete(struct rt *rt, int argc, char **argv, struct err **e)
@@ -266,8 +263,13 @@ int cmd_delete(struct rt *rt, int argc, char **argv, struct err **e)
 		if (r < 0)
 			return err_sys(e, -r, "remove the control group of '%s'", id);
 	}
+	cleanup_strbuf struct strbuf plan = { 0 };
+	struct launch l;
+
+	poststop_plan(rt, &s, &plan);
 	state_dir_remove(rt, id);
-	run_poststop(rt, &s);
+	if (plan.n && launch_run_hooks(plan.p, plan.n, LAUNCH_POSTSTOP, 0, &l) < 0)
+		rt_warn(rt, l.text);
 	return 0;
 }
 
