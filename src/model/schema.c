@@ -269,6 +269,40 @@ static const struct model_field *find_field(const struct model_type *t, struct s
 	return NULL;
 }
 
+/* A list or map of j's size, never nil. */
+static int alloc_items(const struct decoder *d, const struct place *pl, const struct json *j, size_t size,
+		       struct any_list *out)
+{
+	if (j->n > MODEL_MAX_ITEMS)
+		return fail_text(pl, "too many items", d->e);
+	out->v = arena_alloc(d->a, (j->n ? j->n : 1) * size);
+	out->n = j->n;
+	out->cap = j->n ? j->n : 1;
+	return 0;
+}
+
+/* {"a":"b"} where [{"Key":"a","Value":"b"}] is meant: both members of the element are strings, in this order. */
+static int decode_pairs(const struct decoder *d, const struct place *pl, const struct model_type *t,
+			const struct json *j, void *out)
+{
+	struct any_list l = { 0 };
+
+	assert(t->elem->n_fields == 2 && t->elem->size == 2 * sizeof(const char *));
+	if (alloc_items(d, pl, j, t->elem->size, &l) < 0)
+		return -1;
+	const char **p = l.v;
+	json_for_each (m, j) {
+		if (memchr(m->key.p, '\0', m->key.n))
+			return fail_text(pl, "key contains a NUL byte", d->e);
+		p[0] = m->key.p;
+		if (decode_str(d, pl, &model_type_str, m, &p[1]) < 0)
+			return -1;
+		p += 2;
+	}
+	*(struct any_list *)out = l;
+	return 0;
+}
+
 static int decode_obj(const struct decoder *d, const struct place *pl, const struct model_type *t,
 		      const struct json *j, void *out)
 {
@@ -287,7 +321,9 @@ static int decode_obj(const struct decoder *d, const struct place *pl, const str
 		seen[i / 64] |= UINT64_C(1) << (i % 64);
 		if (m->type == JSON_NULL && f->type->kind != MODEL_RAW)
 			continue;
-		if (decode(d, &here, f->type, m, (char *)out + f->off) < 0)
+		bool pairs = (f->flags & MODEL_PAIRS) && m->type == JSON_OBJECT;
+		if (pairs ? decode_pairs(d, &here, f->type, m, (char *)out + f->off) < 0
+			  : decode(d, &here, f->type, m, (char *)out + f->off) < 0)
 			return -1;
 		if (f->flags & MODEL_NULLABLE)
 			*(bool *)((char *)out + f->has_off) = true;
@@ -298,18 +334,6 @@ static int decode_obj(const struct decoder *d, const struct place *pl, const str
 			return fail_text(&here, "required field is missing", d->e);
 		}
 	}
-	return 0;
-}
-
-/* A list or map of j's size, never nil. */
-static int alloc_items(const struct decoder *d, const struct place *pl, const struct json *j, size_t size,
-		       struct any_list *out)
-{
-	if (j->n > MODEL_MAX_ITEMS)
-		return fail_text(pl, "too many items", d->e);
-	out->v = arena_alloc(d->a, (j->n ? j->n : 1) * size);
-	out->n = j->n;
-	out->cap = j->n ? j->n : 1;
 	return 0;
 }
 

@@ -153,6 +153,7 @@ enum model_field_flags {
 	MODEL_OMIT = 1,     /* not printed when zero (Go's omitempty) */
 	MODEL_NULLABLE = 2, /* a bool at has_off tells whether there is a value */
 	MODEL_REQUIRED = 4, /* decoding fails without it */
+	MODEL_PAIRS = 8,    /* a list of {Key, Value}; on input an object of strings as well, in its order */
 };
 
 struct model_type;

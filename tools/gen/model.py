@@ -31,6 +31,7 @@ Flags
     omit        not printed when zero (Go's omitempty; for x? types: when absent)
     req         decoding fails when it is missing
     0..100      the range of a number
+    pairs       a list of objects {Key, Value}: on input also one object of strings
     c=name      the C name, where the wire name gives a bad one
 """
 import re
@@ -99,13 +100,15 @@ class Field:
     def __init__(self, key, type_, flags):
         self.key, self.type = key, type_
         self.cname = snake(key)
-        self.omit = self.req = False
+        self.omit = self.req = self.pairs = False
         self.range = None
         for f in flags:
             if f == 'omit':
                 self.omit = True
             elif f == 'req':
                 self.req = True
+            elif f == 'pairs':
+                self.pairs = True
             elif f.startswith('c='):
                 self.cname = f[2:]
             elif re.fullmatch(r'-?\d+\.\.\d+', f):
@@ -358,7 +361,7 @@ def gen_c(s):
         rows = []
         for key, f, path in s.flat(o):
             flags = [n for on, n in ((f.omit, 'MODEL_OMIT'), (f.type.kind == 'opt', 'MODEL_NULLABLE'),
-                                     (f.req, 'MODEL_REQUIRED')) if on]
+                                     (f.req, 'MODEL_REQUIRED'), (f.pairs, 'MODEL_PAIRS')) if on]
             has = '0'
             if f.type.kind == 'opt':
                 has = 'offsetof(struct %s, %s)' % (c, re.sub(r'(\w+)$', r'has_\1', path))

@@ -191,6 +191,29 @@ static void test_times_and_pointers(void **state)
 			 0);
 }
 
+/* --lxc-conf came as a list first and as a map later. */
+static void test_pairs(void **state)
+{
+	(void)state;
+	cleanup_arena struct arena *a = arena_new();
+	cleanup_err struct err *e = NULL;
+	struct api_host_config hc = { 0 };
+
+	assert_int_equal(
+		model_parse(a, &api_host_config_type,
+			    SV("{\"LxcConf\":{\"lxc.network.type\":\"veth\",\"lxc.utsname\":\"x\"}}"), &hc,
+			    NULL),
+		0);
+	assert_int_equal(hc.lxc_conf.n, 2);
+	assert_string_equal(hc.lxc_conf.v[0].key, "lxc.network.type");
+	assert_string_equal(hc.lxc_conf.v[1].value, "x");
+	assert_int_equal(model_parse(a, &api_host_config_type, SV("{\"LxcConf\":{\"a\":1}}"), &hc, &e), -1);
+	assert_string_equal(
+		err_text(e),
+		"invalid JSON: json: cannot unmarshal number into Go struct field HostConfig.LxcConf of "
+		"type string");
+}
+
 static void test_unknown_keys(void **state)
 {
 	(void)state;
@@ -214,6 +237,7 @@ int main(void)
 		cmocka_unit_test(test_empty_body),
 		cmocka_unit_test(test_times_and_pointers),
 		cmocka_unit_test(test_unknown_keys),
+		cmocka_unit_test(test_pairs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
