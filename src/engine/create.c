@@ -214,9 +214,6 @@ static int check_host(struct engine *en, const struct api_host_config *hc, struc
 	if (!str_empty(hc->resources.cgroup_parent) &&
 	    (strstr(hc->resources.cgroup_parent, "..") || str_ends(hc->resources.cgroup_parent, ".slice")))
 		return err_set(e, ERR_INVALID, "invalid CgroupParent: %s", hc->resources.cgroup_parent);
-	if (!str_empty(hc->volume_driver) && strcmp(hc->volume_driver, "local") != 0)
-		return err_set(e, ERR_NOT_FOUND, "error looking up volume plugin %s: plugin \"%s\" not found",
-			       hc->volume_driver, hc->volume_driver);
 	return 0;
 }
 

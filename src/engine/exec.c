@@ -174,9 +174,10 @@ struct engine_exec_run {
 	uint32_t h, w;
 };
 
+/* Docker asks the start request, not the exec, whether the stream is framed. */
 bool engine_exec_run_is_tty(const struct engine_exec_run *r)
 {
-	return r->x->rq->tty;
+	return r->tty;
 }
 
 void engine_exec_run_free(struct engine_exec_run *r)
@@ -319,7 +320,7 @@ static int launch(struct engine_exec_run *r, int clientfd, int *exit_code, struc
 			    .use_stdin = x->rq->attach_stdin,
 			    .use_stdout = x->rq->attach_stdout || !x->rq->attach_stderr,
 			    .use_stderr = x->rq->attach_stderr,
-			    .mux = !x->rq->tty,
+			    .mux = !r->tty,
 			    .keys = x->keys,
 			    .n_keys = x->rq->tty ? x->n_keys : 0 },
 	};
@@ -402,7 +403,7 @@ int engine_exec_start_run(struct engine_exec_run *r, int sockfd, struct sv early
 	if (k < 0)
 		frame_error(&own, exit_code);
 	if (k < 0 && fd >= 0)
-		tell_client(fd, err_text(own), !x->rq->tty);
+		tell_client(fd, err_text(own), !r->tty);
 	if (is_over)
 		die_event(x, code);
 	if (k < 0)

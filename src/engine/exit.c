@@ -96,6 +96,8 @@ void container_exited(struct container *c, struct run *r, const struct monitor_e
 	c->last_run = c->run;
 	c->run = NULL;
 	container_fire_locked(c, ENGINE_WAIT_NEXT_EXIT, code, NULL);
+	/* also when a restart policy is about to start it again */
+	container_fire_locked(c, ENGINE_WAIT_NOT_RUNNING, code, NULL);
 	container_must_move_locked(c, restart ? LIFE_RESTARTING : LIFE_EXITED);
 	pthread_mutex_unlock(&c->lock);
 	run_unref(old);

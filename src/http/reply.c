@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/server-internal.h"
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "codec/json.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 
-#define COPY_BUFFER (64 * 1024)
+#define COPY_BUFFER    (64 * 1024)
+#define HIJACK_WAIT_MS 100
+#define HIJACK_NAP_NS  20000
 
 /* --- the request's side --- */
 
@@ -363,6 +368,21 @@ void http_res_release(struct http_res *rs)
 	sb_release(&rs->out);
 }
 
+/*
+ * Some clients (docker-py) read the head through a buffer and then go on with the bare socket: what lies in the buffer
+ * behind the head is lost to them. So nothing follows the head before the client has taken it. No event tells that;
+ * it takes as long as the client needs to wake up.
+ */
+static void await_head_taken(int fd)
+{
+	struct timespec nap = { .tv_nsec = HIJACK_NAP_NS };
+	int64_t until = clock_mono_ns() + HIJACK_WAIT_MS * NS_PER_MS;
+	int left;
+
+	while (ioctl(fd, SIOCOUTQ, &left) == 0 && left > 0 && clock_mono_ns() < until)
+		(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+}
+
 int http_hijack(struct http_req *rq, struct http_res *rs, const char *type, const char *upgrade_proto,
 		struct sv *early)
 {
@@ -388,6 +408,8 @@ int http_hijack(struct http_req *rq, struct http_res *rs, const char *type, cons
 	*early = sv_n(arena_strndup(rq->arena, raw.n ? raw.p : "", raw.n), raw.n);
 	http_io_eat(&c->io, raw.n);
 	rq->ctx.client_fd = -1;
+	if (!c->io.tls)
+		await_head_taken(c->io.fd);
 	int fd = http_conn_take_fd(c);
 	if (!c->io.tls)
 		return fd;

@@ -47,7 +47,7 @@ int peer_add(struct mon *m, struct session *s, const struct wire_attach *a, int 
 	p->use_stdin = a->use_stdin && s->open_stdin;
 	p->use_stdout = a->use_stdout;
 	p->use_stderr = a->use_stderr;
-	p->mux = a->mux && !s->tty;
+	p->mux = a->mux; /* of a tty, too: an exec's start request says so */
 	p->tag = a->tag;
 	if (s->tty)
 		keys_init(&p->keys, a->keys, a->n_keys);

@@ -110,7 +110,9 @@ static int add_name(struct save *sv, const char *name, struct err **e)
 	if (store_image_find(sv->s, name, &img, e) < 0)
 		return -1;
 	struct saved *x = saved_of(sv, img);
-	if (is_ref && r.tag && !r.digest)
+	/* "sha256:…" parses as a tag of a repository of that name, but it is an ID: the image goes without its tags */
+	bool is_id = str_starts(img->id, name) && str_starts(name, "sha256:");
+	if (is_ref && r.tag && !r.digest && !is_id)
 		add_tag(x, reference_string(sv->a, &r));
 	return x->top || !img->chain ? 0 : err_set(e, ERR_NOT_FOUND, "No such image: %s", name);
 }

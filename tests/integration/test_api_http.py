@@ -209,10 +209,12 @@ def test_many_clients_at_once(engine):
 
 def test_what_is_missing_says_so(api):
     for method, path in [("POST", "/auth"), ("POST", "/build"), ("GET", "/images/search?term=x"), ("POST", "/images/busybox/push"),
-                         ("POST", "/images/create?fromImage=nosuch&tag=latest"), ("POST", "/networks/create"), ("POST", "/session")]:
+                         ("POST", "/networks/create"), ("POST", "/session")]:
         r = api(method, path)
         assert r.status == 501, path
         assert r.message
+    r = api("POST", "/images/create?fromImage=nosuch&tag=latest")
+    assert r.status == 404 and r.message.startswith("No such image: nosuch:latest ")
     for path in ("/swarm", "/nodes", "/services", "/tasks", "/secrets", "/configs"):
         r = api("GET", path)
         assert r.status == 503
