@@ -262,7 +262,8 @@ static int pull_or_import(struct api_ctx *c, struct err **e)
 	/* 404, as for any image that is nowhere to be found: clients then say that the image is missing */
 	const char *mark = !tag_[0] ? "" : strchr(tag_, ':') ? "@" : ":";
 	return err_set(e, ERR_NOT_FOUND,
-		       "No such image: %s%s%s (this engine does not pull from registries yet)", image, mark, tag_);
+		       "No such image: %s%s%s (this engine does not pull from registries yet)", image, mark,
+		       tag_);
 }
 
 static int write_archive(void *ctx, const void *buf, size_t n, struct err **e)

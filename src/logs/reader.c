@@ -90,11 +90,12 @@ static int open_files(struct logs_reader *r, const struct log_file *known, struc
 		struct log_file f;
 		int s = open_one(r, k, &f);
 		if (s == -ENOENT) {
-			/* `name` is absent for a moment during a rotation */
-			if (k > 0 || missing++)
+			/* during a rotation one name is free for a moment: two in a row are the end */
+			if (missing++)
 				break;
 			continue;
 		}
+		missing = 0;
 		if (s < 0) {
 			for (size_t i = 0; i < n; i++)
 				fd_close(&v[i].fd);
