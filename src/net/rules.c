@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/proc.h"
+#include "kernel/conntrack.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -222,6 +223,72 @@ static struct nft_elem *elems_of(struct in_addr ip, const struct net_port *p, si
 	return v;
 }
 
+/* --- flows of UDP --- */
+
+struct flows {
+	const struct net_port *p;
+	size_t count;
+	struct in_addr ip; /* of the container */
+	bool leaving;
+	struct in_addr local[64]; /* addresses of the host */
+	size_t n_local;
+};
+
+static int local_addr(void *arg, const struct nl_addr *a)
+{
+	struct flows *f = arg;
+
+	if (f->n_local < ARRAY_LEN(f->local))
+		f->local[f->n_local++] = a->ip.v4;
+	return 0;
+}
+
+static bool is_local(const struct flows *f, struct in_addr a)
+{
+	if (ntohl(a.s_addr) >> 24 == 127)
+		return true;
+	for (size_t i = 0; i < f->n_local; i++)
+		if (f->local[i].s_addr == a.s_addr)
+			return true;
+	return false;
+}
+
+/* Leaving: what the container answered. Coming: what was sent to the port while nobody had it. */
+static bool is_stale(void *arg, const struct ct_flow *c)
+{
+	const struct flows *f = arg;
+
+	for (size_t i = 0; i < f->count; i++) {
+		const struct net_port *p = &f->p[i];
+		if (p->proto != NET_UDP || p->host_first != c->dst_port)
+			continue;
+		bool answers = c->reply_src.s_addr == f->ip.s_addr;
+		bool to_port = p->host_ip.s_addr ? c->dst.s_addr == p->host_ip.s_addr : is_local(f, c->dst);
+		if (f->leaving ? answers : !answers && to_port)
+			return true;
+	}
+	return false;
+}
+
+static void forget_flows(struct net *n, struct in_addr ip, const struct net_port *p, size_t count,
+			 bool leaving)
+{
+	struct flows f = { .p = p, .count = count, .ip = ip, .leaving = leaving };
+	bool has_udp = false;
+
+	for (size_t i = 0; i < count; i++)
+		has_udp |= p[i].proto == NET_UDP;
+	if (!has_udp)
+		return;
+	pthread_mutex_lock(&n->rt_lock);
+	int r = leaving ? 0 : nl_addr_list(n->rt, AF_INET, local_addr, &f);
+	pthread_mutex_unlock(&n->rt_lock);
+	if (r == 0)
+		r = ct_forget_udp(is_stale, &f, NULL);
+	if (r < 0)
+		log_debug(log_kv("table", n->table), "cannot forget flows of UDP: %s", strerrorname_np(-r));
+}
+
 int net_rules_add_ports(struct net *n, struct in_addr ip, const struct net_port *p, size_t count)
 {
 	cleanup_free struct nft_elem *v = elems_of(ip, p, count);
@@ -229,6 +296,8 @@ int net_rules_add_ports(struct net *n, struct in_addr ip, const struct net_port 
 	pthread_mutex_lock(&n->nft_lock);
 	int r = nft_elems_add(n->nft_fd, n->table, v, count);
 	pthread_mutex_unlock(&n->nft_lock);
+	if (r == 0)
+		forget_flows(n, ip, p, count, false);
 	return r;
 }
 
@@ -247,4 +316,5 @@ void net_rules_del_ports(struct net *n, struct in_addr ip, const struct net_port
 					 strerrorname_np(-r));
 		}
 	pthread_mutex_unlock(&n->nft_lock);
+	forget_flows(n, ip, p, count, true);
 }

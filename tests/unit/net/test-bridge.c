@@ -324,6 +324,66 @@ static void loopback_of_the_host_is_closed(void **state)
 	net_destroy(n);
 }
 
+static int udp_here(void *arg)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(*(uint16_t *)arg) };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ? -errno : fd;
+}
+
+/* The datagram sent from `client` arrives at `server`. */
+static bool arrives(int client, int server, const char *text)
+{
+	char buf[16];
+	struct pollfd p = { .fd = server, .events = POLLIN };
+	ssize_t n = (ssize_t)strlen(text);
+
+	assert_int_equal(send(client, text, strlen(text), 0), n);
+	return poll(&p, 1, 30000) == 1 && recv(server, buf, sizeof(buf), 0) == n &&
+	       memcmp(buf, text, strlen(text)) == 0;
+}
+
+/* A client with a port of its own, over the life of two containers: its flow follows the port. */
+static void udp_flow_follows_the_port(void **state)
+{
+	NEED_NS();
+	struct net *n = opened(&config);
+	struct net_port want = { .proto = NET_UDP, .port = 53, .host_first = 18053, .host_last = 18053 };
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_port = htons(18053),
+				  .sin_addr.s_addr = htonl(0x0a4d0001) };
+	uint16_t inside = 53, own = 18055;
+	char c;
+	(void)state;
+	ends(n);
+	struct net_ns *a = ns_of(n), *b = ns_of(n), *user = ns_of(n);
+	struct net_endpoint eu = joined(n, user, "user", NULL, 0);
+	cleanup_close int client = nl_run_in(net_ns_fd(user), udp_here, &own);
+	assert_true(client >= 0);
+	assert_int_equal(connect(client, (struct sockaddr *)&to, sizeof(to)), 0);
+	/* While nobody has it: refused by the host, but tracked. */
+	assert_int_equal(send(client, "x", 1, 0), 1);
+	struct pollfd p = { .fd = client, .events = POLLIN };
+	assert_int_equal(poll(&p, 1, 30000), 1);
+	assert_int_equal(recv(client, &c, 1, 0), -1);
+	struct net_endpoint ea = joined(n, a, "a", &want, 1);
+	cleanup_close int sa = nl_run_in(net_ns_fd(a), udp_here, &inside);
+	assert_true(arrives(client, sa, "first"));
+	net_endpoint_leave(n, "a");
+	struct net_endpoint eb = joined(n, b, "b", &want, 1);
+	assert_int_not_equal(ea.ip.s_addr, eb.ip.s_addr);
+	cleanup_close int sb = nl_run_in(net_ns_fd(b), udp_here, &inside);
+	assert_true(arrives(client, sb, "second"));
+	net_endpoint_release(&ea);
+	net_endpoint_release(&eb);
+	net_endpoint_release(&eu);
+	net_ns_free(a);
+	net_ns_free(b);
+	net_ns_free(user);
+	net_destroy(n);
+}
+
 static void refusals(void **state)
 {
 	NEED_NS();
@@ -360,6 +420,7 @@ int main(void)
 		cmocka_unit_test(published_port_and_restart),
 		cmocka_unit_test(isolated_neighbours),
 		cmocka_unit_test(loopback_of_the_host_is_closed),
+		cmocka_unit_test(udp_flow_follows_the_port),
 		cmocka_unit_test(refusals),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
