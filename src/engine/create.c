@@ -15,6 +15,7 @@
 #include "model/mounts.h"
 #include "model/names.h"
 #include "model/options.h"
+#include "model/platform.h"
 #include "model/ports.h"
 #include "model/signals.h"
 #include "model/validate.h"
@@ -564,6 +565,24 @@ static void resolve_shared(struct creating *cr, const char **mode)
 		*mode = arena_printf(cr->a, "container:%s", other->id);
 }
 
+/* An image of another platform is, for the asker, not there: the client pulls then. */
+static int check_platform(struct creating *cr, const struct engine_create *rq, const struct oci_image *im,
+			  struct err **e)
+{
+	struct platform asked, have;
+	if (str_empty(rq->platform))
+		return 0;
+	if (platform_parse(cr->a, sv_of(rq->platform), &asked, e) < 0)
+		return -1;
+	have = platform_normalize(cr->a, (struct platform){ im->os, im->architecture, im->variant });
+	if (!platform_matches(asked, have))
+		return err_set(e, ERR_NOT_FOUND,
+			       "image with reference %s was found but does not match the specified platform: "
+			       "wanted %s, actual: %s",
+			       rq->config->image, platform_text(cr->a, asked), platform_text(cr->a, have));
+	return 0;
+}
+
 static int create(struct creating *cr, const struct engine_create *rq, struct err **e)
 {
 	struct engine *en = cr->en;
@@ -581,6 +600,8 @@ static int create(struct creating *cr, const struct engine_create *rq, struct er
 			return err_set(e, ERR_INVALID,
 				       "image operating system \"%s\" cannot be used on this platform",
 				       im->os);
+		if (check_platform(cr, rq, im, e) < 0)
+			return -1;
 		merge_image(cc, &im->config, cr->a);
 	}
 	host_defaults(en, rq->host);
@@ -614,29 +635,14 @@ static int create(struct creating *cr, const struct engine_create *rq, struct er
 	return r;
 }
 
-static int check_platform(const char *p, struct err **e)
-{
-	struct sv os, rest, arch, variant;
-	if (str_empty(p))
-		return 0;
-	(void)sv_cut(sv_of(p), '/', &os, &rest);
-	(void)sv_cut(rest, '/', &arch, &variant);
-	if (!sv_ieqs(os, "linux"))
-		return err_set(e, ERR_INVALID,
-			       "\"%s\" is an invalid OS component of \"%s\": OSAndVersion specifier "
-			       "component must match "
-			       "\"linux\"",
-			       p, p);
-	return 0;
-}
-
 int engine_container_create(struct engine *en, const struct engine_create *rq_in, struct arena *a,
 			    struct api_create_response **out, struct err **e)
 {
 	char id[ID_LEN + 1];
 	struct engine_create rq = *rq_in;
 	struct creating cr = { .en = en, .a = a };
-	if (check_platform(rq.platform, e) < 0)
+	struct platform asked;
+	if (!str_empty(rq.platform) && platform_parse(a, sv_of(rq.platform), &asked, e) < 0)
 		return -1;
 	if (!rq.host)
 		rq.host = ARENA_NEW(a, struct api_host_config);

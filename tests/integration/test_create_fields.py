@@ -193,3 +193,45 @@ def test_names_match_without_case(api):
             headers={"Content-Type": "application/json"})
     assert r.status == 400
     assert "given twice" in r.message
+
+
+def test_platform(api):
+    body = {"Image": "busybox", "Cmd": ["true"]}
+    arch = api("GET", "/images/busybox/json").json["Architecture"]
+    assert api("POST", f"/containers/create?platform=linux/{arch}", body=body).status == 201
+    other = "arm64" if arch == "amd64" else "amd64"
+    r = api("POST", f"/containers/create?platform=linux/{other}", body=body)
+    assert r.status == 404
+    assert r.message == (f"image with reference busybox was found but does not match the specified platform: "
+                         f"wanted linux/{other}, actual: linux/{arch}")
+    r = api("POST", "/containers/create?platform=nonsense", body=body)
+    assert (r.status, r.message) == (400, '"nonsense": unknown operating system or architecture: invalid argument')
+
+
+# What dockerd answers to bodies that are no request (the names of Go structs apart).
+BODIES = [
+    (b"{", "invalid JSON: unexpected EOF"),
+    (b"hello", "invalid JSON: invalid character 'h' looking for beginning of value"),
+    (b"{}{}", "unexpected content after JSON"),
+    (b'{"Image":"x"} x', "unexpected content after JSON"),
+    (b"[]", "invalid JSON: json: cannot unmarshal array into Go value of type "),
+    (b'{"Image":1}', "invalid JSON: json: cannot unmarshal number into Go struct field "),
+    (b'{"HostConfig":{"Memory":"1g"}}', "invalid JSON: json: cannot unmarshal string into Go struct field "),
+    (b'{"HostConfig":{"BlkioWeight":70000}}', "invalid JSON: json: cannot unmarshal number 70000 into Go struct field "),
+    (b'{"Image":"UPPER","Cmd":["x"]}', "invalid reference format: repository name (library/UPPER) must be lowercase"),
+    (b'{"Image":":::","Cmd":["x"]}', "invalid reference format"),
+]
+
+
+@pytest.mark.parametrize("body,want", BODIES, ids=[b.decode() for b, _ in BODIES])
+def test_bodies_that_are_no_request(api, body, want):
+    r = api("POST", "/containers/create", body=body, headers={"Content-Type": "application/json"})
+    assert r.status == 400, (r.status, r.body)
+    assert r.message.startswith(want), r.message
+    assert api("GET", "/containers/json?all=1").json == []
+
+
+def test_a_body_without_its_type(api):
+    for ctype in ("text/plain", "application/x-tar"):
+        r = api("POST", "/containers/create", body=b'{"Image":"busybox"}', headers={"Content-Type": ctype})
+        assert (r.status, r.message) == (400, f"unsupported Content-Type header ({ctype}): must be 'application/json'")
