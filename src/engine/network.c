@@ -15,7 +15,27 @@
 struct container_net {
 	struct net_endpoint ep;
 	bool has_ep;
+	int lent_fd; /* namespace that holds devices of the host's (lxc.network.type=phys); -1: none */
 };
+
+static struct container_net *container_net_new(void)
+{
+	struct container_net *n = NEW(struct container_net);
+	n->lent_fd = -1;
+	return n;
+}
+
+/* Keeps the namespace until its devices are back. */
+static void keep_lent(struct container *c, const struct net_lxc *lxc, int nsfd)
+{
+	if (!lxc || !net_lxc_needs_undo(lxc))
+		return;
+	pthread_mutex_lock(&c->lock);
+	if (!c->net)
+		c->net = container_net_new();
+	c->net->lent_fd = fcntl(nsfd, F_DUPFD_CLOEXEC, 3);
+	pthread_mutex_unlock(&c->lock);
+}
 
 const char *network_mode(const struct container_spec *s)
 {
@@ -190,7 +210,7 @@ static int join_bridge(struct container *c, const struct container_spec *s, stru
 		.ports = ports.v,
 		.n_ports = ports.n,
 	};
-	struct container_net *n = NEW(struct container_net);
+	struct container_net *n = container_net_new();
 	if (net_endpoint_join(en->net, &rq, &n->ep, e) < 0) {
 		free(n);
 		return -1;
@@ -227,6 +247,7 @@ int network_join(struct container *c, const struct container_spec *s, struct net
 		network_leave(c, s);
 		return -1;
 	}
+	keep_lent(c, lxc, net_ns_fd(own));
 	*ns = TAKE_PTR(own);
 	return 0;
 }
@@ -236,17 +257,20 @@ void container_net_free(struct container_net *n)
 	if (!n)
 		return;
 	net_endpoint_release(&n->ep);
+	fd_close(&n->lent_fd);
 	free(n);
 }
 
 void network_leave(struct container *c, const struct container_spec *s)
 {
-	(void)s;
+	cleanup_net_lxc struct net_lxc *lxc = NULL;
 	pthread_mutex_lock(&c->lock);
 	struct container_net *n = TAKE_PTR(c->net);
 	pthread_mutex_unlock(&c->lock);
 	if (n && n->has_ep)
 		net_endpoint_leave(c->en->net, c->id);
+	if (n && n->lent_fd >= 0 && lxc_of(s->host, &lxc, NULL) == 0 && lxc)
+		net_lxc_undo(lxc, n->lent_fd);
 	container_net_free(n);
 }
 
@@ -262,15 +286,23 @@ char *network_text(struct container *c)
 
 void network_adopt(struct container *c, const struct container_spec *s, const char *text)
 {
-	(void)s;
 	cleanup_err struct err *e = NULL;
+	cleanup_net_lxc struct net_lxc *lxc = NULL;
+	if (lxc_of(s->host, &lxc, NULL) == 0 && lxc && net_lxc_needs_undo(lxc)) {
+		char path[64];
+		(void)snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)c->now.pid);
+		cleanup_close int nsfd = fs_open(path, O_RDONLY, 0);
+		if (nsfd >= 0)
+			keep_lent(c, lxc, nsfd);
+	}
 	if (str_empty(text))
 		return;
-	struct container_net *n = NEW(struct container_net);
+	struct container_net *n = c->net ? c->net : container_net_new();
 	if (net_endpoint_decode(sv_of(text), &n->ep, &e) < 0 ||
 	    net_endpoint_restore(c->en->net, c->id, &n->ep, &e) < 0) {
 		log_error(log_kv("container", c->id), "cannot restore its network: %s", err_text(e));
-		container_net_free(n);
+		if (n != c->net)
+			container_net_free(n);
 		return;
 	}
 	n->has_ep = true;

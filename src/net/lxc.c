@@ -486,6 +486,14 @@ size_t net_lxc_sections(const struct net_lxc *l)
 	return l->n;
 }
 
+bool net_lxc_needs_undo(const struct net_lxc *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->s[i]->type == LXC_PHYS)
+			return true;
+	return false;
+}
+
 bool net_lxc_wants_host(const struct net_lxc *l)
 {
 	return l->n == 1 && l->s[0]->type == LXC_NONE;

@@ -55,4 +55,5 @@ const struct net_lxc_line *net_lxc_others(const struct net_lxc *l, size_t *n);
 /* Makes the interfaces in the namespace. On failure those made go again. `phys` devices come back when the
  * namespace ends if they are hardware; net_lxc_undo() brings the others (veths, vlans) back before. */
 int net_lxc_apply(const struct net_lxc *l, struct net_ns *ns, struct err **e) NODISCARD;
+bool net_lxc_needs_undo(const struct net_lxc *l); /* has a phys section */
 void net_lxc_undo(const struct net_lxc *l, int nsfd);

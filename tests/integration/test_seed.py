@@ -136,3 +136,26 @@ def test_survives_the_engine(engine, br0):
     assert "1 packets received" in run(["busybox", "ping", "-c", "1", "-w", "30", "172.16.21.112"]).ok()
     engine.start()
     check_inside(lambda *a: engine.docker("exec", "seed", *a).ok())
+
+
+def test_device_of_the_hosts_comes_back(engine):
+    run(["ip", "link", "add", "lent0", "type", "veth", "peer", "name", "lent1"]).ok()
+    try:
+        conf = [{"Key": "lxc.network.type", "Value": "phys"}, {"Key": "lxc.network.link", "Value": "lent0"},
+                {"Key": "lxc.network.name", "Value": "phys0"}, {"Key": "lxc.network.flags", "Value": "up"},
+                {"Key": "lxc.network.ipv4", "Value": "10.99.0.1/24"}]
+        r = engine.api("POST", "/containers/create?name=lender", {
+            "Image": "busybox", "Cmd": ["sleep", "600"], "HostConfig": {"NetworkMode": "none", "LxcConf": conf}})
+        assert r.status == 201, r.body
+        for engine_dies in (False, True):
+            assert engine.api("POST", "/containers/lender/start").status == 204
+            assert "inet 10.99.0.1/24" in engine.docker("exec", "lender", "ip", "addr", "show", "dev", "phys0").ok()
+            assert run(["ip", "link", "show", "dev", "lent0"]).rc != 0
+            if engine_dies:
+                engine.kill9()
+                engine.start()
+            engine.docker("kill", "lender").ok()
+            wait_until(lambda: run(["ip", "link", "show", "dev", "lent0"]).rc == 0, "the device to come back")
+            wait_until(lambda: not engine.state("lender")["Running"], "its end")
+    finally:
+        run(["ip", "link", "del", "lent1"])
