@@ -11,6 +11,8 @@ import pytest
 import harness
 from harness import wait_until
 
+pytestmark = pytest.mark.tsan
+
 
 @pytest.fixture(params=["docker", "hoy"])
 def cli(request, engine):

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """events: order, attributes, since and until, filters; the stream's end."""
+import pytest
 import json
 import threading
 import time
 import urllib.parse
 
 from harness import wait_until
+
+pytestmark = pytest.mark.tsan
 
 CONTAINER = {"Image": "busybox", "Cmd": ["true"], "Labels": {"color": "red"}, "HostConfig": {"NetworkMode": "none"}}
 
