@@ -105,6 +105,8 @@ int state_spec(struct rt *rt, const struct state *s, struct oci_spec **out, stru
 int state_json(struct rt *rt, const struct state *s, struct strbuf *out, struct err **e) NODISCARD;
 /* A program naming its control group; empty when it has none. */
 int state_cgroup(struct rt *rt, const struct state *s, struct strbuf *prog, struct err **e) NODISCARD;
+/* Ends the scope systemd made for it, if it did. */
+void state_scope_stop(const struct state *s);
 const struct cgroup_layout *rt_cgroups(struct rt *rt);
 
 int spec_read(struct rt *rt, int dirfd, const char *name, struct sv *text, struct oci_spec **out,

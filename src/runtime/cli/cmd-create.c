@@ -5,10 +5,12 @@
 #include "base/fs.h"
 #include "base/proc.h"
 #include "kernel/cgroup.h"
+#include "kernel/systemd.h"
 #include "model/oci.gen.h"
 #include "runtime/cli/cli.h"
 #include "runtime/launch.h"
 #include "runtime/plan.h"
+#include "runtime/resources.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -67,6 +69,40 @@ static const char *systemd_path(struct rt *rt, const char *path, const char *id)
 	return arena_strdup(rt->arena, sb_str(&b));
 }
 
+struct creation {
+	struct state st;
+	struct oci_spec *spec;
+	struct sv config;
+	struct launch l;
+	struct strbuf plan;
+	int start_fd;
+};
+
+/* The scope that systemd makes for the group; a path that names a slice is just made. */
+static int scope_start(struct rt *rt, const struct creation *c, pid_t *hold, struct err **e)
+{
+	const char *path = c->st.cgroup_path, *unit = path ? strrchr(path, '/') : NULL;
+	const struct cgroup_layout *l = rt_cgroups(rt);
+	struct cgroup_settings limits = { 0 };
+
+	if (!rt->systemd_cgroup || !unit || !str_ends(unit, ".scope"))
+		return 0;
+	struct sv above = sv_n(path, (size_t)(unit - path));
+	ssize_t slash = sv_rfind(above, '/');
+	cleanup_free char *slice = sv_dup(sv_sub(above, (size_t)(slash + 1), above.n));
+	cleanup_free char *what = xasprintf("hoy-runtime container %s", c->st.id);
+
+	if (c->spec->linux && c->spec->linux->resources &&
+	    runtime_cgroup_settings(rt->arena, c->spec->linux->resources, false, &limits, e) < 0)
+		return -1;
+	struct systemd_scope s = { .unit = unit + 1,
+				   .slice = slice,
+				   .description = what,
+				   .limits = &limits,
+				   .v2 = l->mode == CGROUP_V2 };
+	return systemd_scope_start(&s, hold, e);
+}
+
 /* LISTEN_FDS of socket activation: those descriptors are preserved, and meant for the container's process. */
 static void pass_listen_fds(struct rt *rt, struct oci_process *p, int64_t *preserve)
 {
@@ -82,15 +118,6 @@ static void pass_listen_fds(struct rt *rt, struct oci_process *p, int64_t *prese
 		model_strs_add(rt->arena, &p->env,
 			       arena_printf(rt->arena, "LISTEN_FDNAMES=%s", getenv("LISTEN_FDNAMES")));
 }
-
-struct creation {
-	struct state st;
-	struct oci_spec *spec;
-	struct sv config;
-	struct launch l;
-	struct strbuf plan;
-	int start_fd;
-};
 
 static int check_console(const struct create_opts *o, const struct oci_spec *spec, bool detached,
 			 struct err **e)
@@ -144,6 +171,7 @@ static int create(struct rt *rt, const char *id, const struct create_opts *o, bo
 	int64_t preserve = o->preserve_fds;
 	unsigned long long start = 0;
 	const char *root;
+	pid_t hold = 0;
 
 	if (id_check(id, e) < 0)
 		return -1;
@@ -192,8 +220,12 @@ static int create(struct rt *rt, const char *id, const struct create_opts *o, bo
 	if (compile(rt, c, o, preserve, e) < 0)
 		goto undo;
 
+	if (scope_start(rt, c, &hold, e) < 0)
+		goto undo;
 	struct launch_io io = { .stdio = { -1, -1, -1 }, .warn = on_warn, .ctx = rt };
-	if (launch_start(c->plan.p, c->plan.n, &c->start_fd, c->start_fd >= 0 ? 1 : 0, &io, &c->l) < 0) {
+	r = launch_start(c->plan.p, c->plan.n, &c->start_fd, c->start_fd >= 0 ? 1 : 0, &io, &c->l);
+	systemd_scope_hold_end(hold);
+	if (r < 0) {
 		char text[LAUNCH_TEXT];
 
 		(void)err_set(e, ERR_SYSTEM, "unable to start container process: %s",
@@ -281,6 +313,7 @@ static void destroy(struct rt *rt, struct creation *c)
 		(void)cgroup_exec_kill(prog.p, prog.n);
 		(void)cgroup_exec_destroy(prog.p, prog.n, 5000);
 	}
+	state_scope_stop(&c->st);
 	state_dir_remove(rt, c->st.id);
 	if (launch_run_hooks(c->plan.p, c->plan.n, LAUNCH_POSTSTOP, 0, &l) < 0)
 		rt_warn(rt, l.text);

@@ -263,6 +263,7 @@ int cmd_delete(struct rt *rt, int argc, char **argv, struct err **e)
 		if (r < 0)
 			return err_sys(e, -r, "remove the control group of '%s'", id);
 	}
+	state_scope_stop(&s);
 	cleanup_strbuf struct strbuf plan = { 0 };
 	struct launch l;
 

@@ -2,6 +2,7 @@
 #include "base/fs.h"
 #include "base/proc.h"
 #include "kernel/cgroup.h"
+#include "kernel/systemd.h"
 #include "model/oci.gen.h"
 #include "runtime/cli/cli.h"
 
@@ -236,4 +237,13 @@ int state_json(struct rt *rt, const struct state *s, struct strbuf *out, struct 
 	jw_kstr(&w, "owner", "");
 	jw_end(&w);
 	return 0;
+}
+
+void state_scope_stop(const struct state *s)
+{
+	const char *unit = s->systemd && s->cgroup_path ? strrchr(s->cgroup_path, '/') : NULL;
+
+	/* systemd collects an empty scope by itself; where it is not told of that (v1), this does it. */
+	if (unit && str_ends(unit, ".scope"))
+		(void)!systemd_unit_stop(unit + 1, NULL);
 }
