@@ -112,6 +112,10 @@ struct demux {
 	unsigned char head[8];
 	size_t have; /* of head */
 	size_t left; /* of the payload */
+	/* What goes to one descriptor in a row: a line a frame would be a write a line. */
+	int fd;
+	size_t n;
+	char out[32 * 1024];
 };
 
 static int write_out(int fd, const char *p, size_t n)
@@ -121,6 +125,30 @@ static int write_out(int fd, const char *p, size_t n)
 	return r == -EPIPE ? -EPIPE : r;
 }
 
+static int demux_flush(struct demux *d)
+{
+	size_t n = d->n;
+
+	d->n = 0;
+	return n ? write_out(d->fd, d->out, n) : 0;
+}
+
+static int demux_put(struct demux *d, int fd, const char *p, size_t n)
+{
+	if (d->n && (d->fd != fd || d->n + n > sizeof(d->out))) {
+		int r = demux_flush(d);
+		if (r < 0)
+			return r;
+	}
+	if (n > sizeof(d->out))
+		return write_out(fd, p, n);
+	memcpy(d->out + d->n, p, n);
+	d->fd = fd;
+	d->n += n;
+	return 0;
+}
+
+/* All that came is written when it returns. */
 static int demux_feed(struct demux *d, const char *p, size_t n)
 {
 	while (n) {
@@ -134,7 +162,7 @@ static int demux_feed(struct demux *d, const char *p, size_t n)
 			p += k;
 			n -= k;
 			if (d->have < sizeof(d->head))
-				return 0;
+				break;
 			d->have = 0;
 			d->left = (size_t)d->head[4] << 24 | (size_t)d->head[5] << 16 |
 				  (size_t)d->head[6] << 8 | d->head[7];
@@ -143,14 +171,14 @@ static int demux_feed(struct demux *d, const char *p, size_t n)
 			continue;
 		}
 		k = MIN(d->left, n);
-		r = write_out(d->head[0] == 2 || d->head[0] == 3 ? STDERR_FILENO : STDOUT_FILENO, p, k);
+		r = demux_put(d, d->head[0] == 2 || d->head[0] == 3 ? STDERR_FILENO : STDOUT_FILENO, p, k);
 		if (r < 0)
 			return r;
 		d->left -= k;
 		p += k;
 		n -= k;
 	}
-	return 0;
+	return demux_flush(d);
 }
 
 /* Holds back typed bytes that may be the start of the detach keys. */

@@ -138,6 +138,7 @@ int http_client_open(const struct http_client_config *cfg, struct http_client **
 	struct http_client *c = NEW(struct http_client);
 
 	c->io.fd = -1;
+	c->io.first_cap = HTTP_MAX_HEAD; /* replies are read in large pieces */
 	c->host = xstrdup(cfg->host);
 	c->host_header = xstrdup(str_starts(cfg->host, "tcp://") ? cfg->host + 6 : "docker");
 	c->server_name = xstrdup_opt(cfg->server_name);

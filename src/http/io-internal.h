@@ -18,6 +18,7 @@ struct http_io {
 	struct http_session *tls; /* idem; NULL: plain */
 	char *in;
 	size_t start, end, cap;
+	size_t first_cap; /* 0: HTTP_IO_BUFFER */
 };
 
 void http_io_release(struct http_io *io); /* the buffer only */

@@ -40,7 +40,7 @@ ssize_t http_io_fill(struct http_io *io)
 	if (io->end == io->cap) {
 		if (io->cap >= HTTP_MAX_HEAD)
 			return -ENOBUFS;
-		io->cap = io->cap ? io->cap * 2 : HTTP_IO_BUFFER;
+		io->cap = io->cap ? io->cap * 2 : io->first_cap ? io->first_cap : HTTP_IO_BUFFER;
 		io->in = xreallocarray(io->in, io->cap, 1);
 	}
 	ssize_t r = http_io_read(io, io->in + io->end, io->cap - io->end);
