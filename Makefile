@@ -51,6 +51,9 @@ build-fuzz/build.ninja:
 vm-test: all	## cgroup v2, pure v1 and older kernels, in virtual machines (slow)
 	tests/vm/run $(VM)
 
+diff-docker: all	## the docker CLI and hoy side by side, line by line, where a reference dockerd runs
+	tests/differential/run.py
+
 bench: all	## hoy beside the peers that are installed
 	python3 tools/bench/bench.py
 
@@ -61,4 +64,4 @@ clean:	## delete the build directories
 	rm -rf build build-clang build-asan build-tsan build-fuzz
 
 help:
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22

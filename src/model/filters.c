@@ -211,10 +211,7 @@ int filters_add_arg(struct arena *a, struct filters *f, const char *arg, struct 
 	if (!*arg)
 		return 0;
 	if (!sv_cut(sv_of(arg), '=', &k, &v))
-		return err_set(e, ERR_INVALID,
-			       "invalid argument \"%s\" for \"-f, --filter\" flag: invalid filter '%s' "
-			       "(want name=value)",
-			       arg, arg);
+		return err_set(e, ERR_INVALID, "bad format of filter (expected name=value)");
 	k = sv_trim(k);
 	v = sv_trim(v);
 	char *key = arena_strndup(a, k.p, k.n);

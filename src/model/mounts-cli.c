@@ -21,6 +21,9 @@ int mount_cli_volume(struct arena *a, const char *raw, const char *cwd, const ch
 		*volume = arena_strdup(a, raw);
 		return 0;
 	}
+	ssize_t second = sv_find(target, ':');
+	if (second >= 0 && sv_find(sv_sub(target, (size_t)second + 1, target.n), ':') >= 0)
+		return err_set(e, ERR_INVALID, "invalid spec: %s: too many colons", raw);
 	if (!host.n || !target.n)
 		return err_set(e, ERR_INVALID, "invalid spec: %s: empty section between colons", raw);
 	const char *src = arena_strndup(a, host.p, host.n);
@@ -243,7 +246,7 @@ int mount_cli_parse(struct arena *a, const char *raw, const char *cwd, struct ap
 	struct model_str_list fields = { 0 };
 
 	if (!*raw)
-		return err_set(e, ERR_INVALID, "value is empty");
+		return err_set(e, ERR_INVALID, "EOF"); /* what Go's CSV reader says */
 	if (csv_fields(a, sv_of(raw), &fields, e) < 0)
 		return -1;
 	for (size_t i = 0; i < fields.n; i++) {

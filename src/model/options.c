@@ -152,7 +152,7 @@ int device_parse(struct arena *a, struct sv s, struct api_device_mapping *out, s
 
 	do {
 		if (n == 3)
-			return err_set(e, ERR_INVALID, "invalid device specification: %.*s", (int)s.n, s.p);
+			return err_set(e, ERR_INVALID, "bad format for path: %.*s", (int)s.n, s.p);
 		more = sv_cut(rest, ':', &part[n++], &rest);
 	} while (more);
 	dst = part[0];
@@ -167,8 +167,10 @@ int device_parse(struct arena *a, struct sv s, struct api_device_mapping *out, s
 		dst = part[1];
 	if (!part[0].n || !dst.n)
 		return err_set(e, ERR_INVALID, "bad format for path: %.*s", (int)s.n, s.p);
-	if (dst.p[0] != '/' || part[0].p[0] != '/')
-		return err_set(e, ERR_INVALID, "%.*s is not an absolute path", (int)s.n, s.p);
+	if (part[0].p[0] != '/' || dst.p[0] != '/') {
+		struct sv bad = part[0].p[0] != '/' ? part[0] : dst;
+		return err_set(e, ERR_INVALID, "%.*s is not an absolute path", (int)bad.n, bad.p);
+	}
 	*out = (struct api_device_mapping){
 		.path_on_host = arena_strndup(a, part[0].p, part[0].n),
 		.path_in_container = arena_strndup(a, dst.p, dst.n),

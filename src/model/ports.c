@@ -151,9 +151,15 @@ int ports_expose(struct arena *a, struct sv spec, struct model_str_list *exposed
 
 	if (sv_find(spec, ':') >= 0)
 		return err_set(e, ERR_INVALID, "invalid port format for --expose: %.*s", (int)spec.n, spec.p);
-	if (port_range_parse(spec, &r, NULL) < 0)
-		return err_set(e, ERR_INVALID, "invalid range format for --expose: %.*s", (int)spec.n,
-			       spec.p);
+	if (port_range_parse(spec, &r, NULL) < 0) {
+		struct sv port, proto;
+		(void)sv_cut(spec, '/', &port, &proto);
+		return err_set(e, ERR_INVALID,
+			       "invalid range format for --expose: %.*s, error: strconv.ParseUint: parsing "
+			       "\"%.*s\": "
+			       "invalid syntax",
+			       (int)spec.n, spec.p, (int)port.n, port.p);
+	}
 	for (unsigned p = r.first; p <= r.last; p++)
 		expose(a, exposed, port_key(a, (uint16_t)p, r.proto));
 	return 0;

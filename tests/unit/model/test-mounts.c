@@ -271,7 +271,7 @@ static void test_cli_mount(void **state)
 	cli("type=bind,src=/a,target=/b,bind-recursive=disabled,bind-create-src",
 	    "{\"Type\":\"bind\",\"Source\":\"/a\",\"Target\":\"/b\",\"BindOptions\":{\"NonRecursive\":true,"
 	    "\"CreateMountpoint\":true}}");
-	cli("", "value is empty");
+	cli("", "EOF");
 	cli("type=bind,foo=bar,target=/b", "unexpected key 'foo' in 'foo=bar'");
 	cli("type=bind,foo", "invalid field 'foo' must be a key=value pair");
 	cli("type=,target=/a", "type is required");
@@ -307,6 +307,7 @@ static void test_cli_volume(void **state)
 	assert_int_equal(mount_cli_volume(a, "name:/y", "/cwd", &b, &v, NULL), 0);
 	assert_string_equal(b, "name:/y");
 	assert_int_equal(mount_cli_volume(a, ":/y", "/cwd", &b, &v, NULL), -1);
+	assert_int_equal(mount_cli_volume(a, "/a:/b:ro:x", "/cwd", &b, &v, NULL), -1);
 	assert_int_equal(mount_cli_volume(a, "", "/cwd", &b, &v, NULL), -1);
 }
 
