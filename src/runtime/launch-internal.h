@@ -11,6 +11,7 @@
 #include "runtime/plan-internal.h"
 
 #include "base/fs.h"
+#include "kernel/ns.h"
 
 enum launch_msg_kind {
 	LM_GO = 1,   /* parent: go on */
@@ -56,6 +57,14 @@ int lc_fail(struct lc *c, enum launch_step step, int sys, const char *fmt, ...) 
 void lc_warn(struct lc *c, const char *fmt, ...) PRINTF(2, 3);
 /* Sends a message and waits for GO. */
 int lc_ask(struct lc *c, enum launch_msg_kind kind, int value);
+
+/* Are bind sources opened by the parent? A process in another user or mount namespace may not see them. */
+static inline bool launch_parent_binds(const struct plan_hdr *h)
+{
+	return h->flags & (PLAN_USERNS | PLAN_JOINED_USERNS) || !(h->clone_flags & NS_MOUNT);
+}
+/* Id map, attributes and propagation of a mount that is not attached yet (or is to be changed in place). */
+int launch_prepare_mount(const char *plan, const struct plan_mount *m, int fd);
 
 /* launch-root.c */
 int lc_build_root(struct lc *c);  /* attach the root, mounts, devices, cwd */

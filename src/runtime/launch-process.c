@@ -147,6 +147,8 @@ static int look_up(struct lc *c)
 	const uint64_t *at = PLAN_LIST(c->p, const uint64_t, c->h->lookup);
 	const char *name = c->p + PLAN_LIST(c->p, const uint64_t, c->h->argv)[0];
 
+	if (c->h->flags & PLAN_NO_PROCESS)
+		return 0;
 	for (uint32_t i = 0; i < c->h->lookup.n; i++) {
 		const char *path = c->p + at[i];
 		struct stat st;
@@ -279,6 +281,8 @@ int lc_execute(struct lc *c)
 	if (c->io->die_with_parent)
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 
+	if (h->flags & PLAN_NO_PROCESS)
+		return lc_fail(c, LAUNCH_EXEC, 0, "process was not set in config.json");
 	if (h->hooks[PLAN_START_CONTAINER].n) {
 		char self[16] = "";
 		ssize_t n = readlinkat(c->procfd, "self", self, sizeof(self) - 1);

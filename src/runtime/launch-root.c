@@ -163,12 +163,10 @@ static int mount_failed(struct lc *c, const struct plan_mount *m, int sys, const
 		       plan_s(c->p, m->dest));
 }
 
-static int make_fs(struct lc *c, const struct plan_mount *m, int target, char *why, size_t why_n)
+static int make_fs(struct lc *c, const struct plan_mount *m, char *why, size_t why_n)
 {
 	const struct plan_kv *kv = PLAN_LIST(c->p, const struct plan_kv, m->opts);
 	cleanup_close int fs = mnt_fs_open(plan_s(c->p, m->type));
-	char mode[16];
-	struct stat st;
 	int r;
 
 	if (fs < 0)
@@ -178,10 +176,6 @@ static int make_fs(struct lc *c, const struct plan_mount *m, int target, char *w
 		const char *v = plan_s(c->p, kv[i].v), *k = plan_s(c->p, kv[i].k);
 
 		r = v ? mnt_fs_set(fs, k, v) : mnt_fs_flag(fs, k);
-	}
-	if (r >= 0 && m->flags & PLAN_M_KEEP_MODE && fstat(target, &st) == 0) {
-		(void)snprintf(mode, sizeof(mode), "%o", (unsigned)st.st_mode & 07777u);
-		r = mnt_fs_set(fs, "mode", mode);
 	}
 	/* Without SELinux there is no such option. */
 	if (r >= 0 && c->h->mount_label.off && mnt_fs_set(fs, "context", plan_s(c->p, c->h->mount_label)) < 0)
@@ -193,19 +187,60 @@ static int make_fs(struct lc *c, const struct plan_mount *m, int target, char *w
 	return r;
 }
 
-/* Attributes and propagation of a mount we hold; those of binds were set by the parent. */
-static int set_attrs(struct lc *c, const struct plan_mount *m, int fd)
+int launch_prepare_mount(const char *plan, const struct plan_mount *m, int fd)
 {
+	const struct plan_idmap *im = PLAN_LIST(plan, const struct plan_idmap, PLAN_HDR(plan)->idmaps);
 	int r = 0;
 
-	if (m->set | m->clear)
+	if (m->idmap)
+		r = mnt_setattr(fd, "", m->flags & PLAN_M_IDMAP_REC, MNT_ATTR_IDMAP, 0, 0,
+				im[m->idmap - 1].note_fd);
+	if (r == 0 && m->set | m->clear)
 		r = mnt_setattr(fd, "", false, m->set, m->clear, 0, -1);
 	if (r == 0 && m->set_rec | m->clear_rec)
 		r = mnt_setattr(fd, "", true, m->set_rec, m->clear_rec, 0, -1);
 	for (uint32_t i = 0; r == 0 && i < m->n_props; i++)
 		r = mnt_setattr(fd, "", m->prop_rec >> i & 1, 0, 0, m->prop[i], -1);
-	(void)c;
 	return r;
+}
+
+/*
+ * All mounts are made before any is attached: in the specification's order, which is the order the kernel lists them
+ * in, and while ours is still a peer of the host's tree, so that a shared or slave bind follows its source.
+ */
+static int open_mount(struct lc *c, struct plan_mount *m)
+{
+	char why[256] = "";
+	int r;
+
+	if (m->kind == PLAN_MOUNT_BIND) {
+		if (m->fd >= 0 || launch_parent_binds(c->h))
+			return 0;
+		m->note_fd = mnt_clone(AT_FDCWD, plan_s(c->p, m->source), m->flags & PLAN_M_RECURSIVE);
+		if (m->note_fd == -ENOENT && m->flags & PLAN_M_OPTIONAL)
+			return 0;
+		if (m->note_fd < 0)
+			return mount_failed(c, m, -m->note_fd, "open source");
+	} else if (m->kind == PLAN_MOUNT_FS) {
+		r = make_fs(c, m, why, sizeof(why));
+		if ((r == -EPERM || r == -EBUSY || r == -ENODEV) && m->fallback.off) {
+			r = mnt_clone(AT_FDCWD, plan_s(c->p, m->fallback), true);
+			if (r >= 0) {
+				m->note_fd = r;
+				r = mnt_setattr(r, "", true, m->set, 0, MNT_PRIVATE, -1);
+			}
+			if (r < 0)
+				return mount_failed(c, m, -r, plan_s(c->p, m->fallback));
+			return 0;
+		}
+		if (r < 0)
+			return mount_failed(c, m, -r, why);
+		m->note_fd = r;
+	} else {
+		return 0;
+	}
+	r = launch_prepare_mount(c->p, m, m->note_fd);
+	return r < 0 ? mount_failed(c, m, -r, "set attributes") : 0;
 }
 
 static int do_symlink(struct lc *c, const struct plan_mount *m)
@@ -224,14 +259,13 @@ static int do_mount(struct lc *c, struct plan_mount *m)
 {
 	const char *dest = plan_s(c->p, m->dest);
 	cleanup_close int target = -1, mfd = -1, old = -1;
-	char why[256] = "";
 	bool made = false, is_dir = true;
 	struct stat st;
 	int r;
 
 	if (m->kind == PLAN_MOUNT_SYMLINK)
 		return do_symlink(c, m);
-	if (m->kind == PLAN_MOUNT_BIND) {
+	if (m->kind == PLAN_MOUNT_BIND || m->kind == PLAN_MOUNT_FS) {
 		mfd = m->fd >= 0 ? fcntl(c->fds[m->fd], F_DUPFD_CLOEXEC, 3) : m->note_fd;
 		m->note_fd = -1;
 		if (mfd < 0)
@@ -257,45 +291,26 @@ static int do_mount(struct lc *c, struct plan_mount *m)
 	if (m->kind == PLAN_MOUNT_DIR)
 		return 0;
 	if (m->kind == PLAN_MOUNT_REMOUNT) {
-		r = set_attrs(c, m, target);
+		r = launch_prepare_mount(c->p, m, target);
 		return r < 0 ? mount_failed(c, m, -r, "remount") : 0;
 	}
 	if (!(m->flags & PLAN_M_IN_PROC) && mnt_is_procfs(target))
 		return lc_fail(c, LAUNCH_MOUNT, 0, "\"%s\" cannot be mounted because it is inside /proc",
 			       dest);
-	if (m->kind == PLAN_MOUNT_FS) {
-		if (m->flags & PLAN_M_COPYUP)
-			old = lc_open_in(c->rootfd, dest, O_RDONLY | O_DIRECTORY, 0);
-		mfd = make_fs(c, m, target, why, sizeof(why));
-		if ((mfd == -EPERM || mfd == -EBUSY || mfd == -ENODEV) && m->fallback.off) {
-			mfd = mnt_clone(AT_FDCWD, plan_s(c->p, m->fallback), true);
-			r = mfd < 0 ? mfd : mnt_setattr(mfd, "", true, m->set, 0, MNT_PRIVATE, -1);
-			if (r < 0)
-				return mount_failed(c, m, -r, plan_s(c->p, m->fallback));
-		}
-		if (mfd < 0)
-			return mount_failed(c, m, -mfd, why);
-		r = 0;
-		if (m->set_rec | m->clear_rec)
-			r = mnt_setattr(mfd, "", true, m->set_rec, m->clear_rec, 0, -1);
-		for (uint32_t i = 0; r == 0 && i < m->n_props; i++)
-			r = mnt_setattr(mfd, "", m->prop_rec >> i & 1, 0, 0, m->prop[i], -1);
-		if (r == 0 && m->idmap) {
-			const struct plan_idmap *im = PLAN_LIST(c->p, const struct plan_idmap, c->h->idmaps);
-
-			r = mnt_setattr(mfd, "", m->flags & PLAN_M_IDMAP_REC, MNT_ATTR_IDMAP, 0, 0,
-					im[m->idmap - 1].note_fd);
-		}
-		if (r < 0)
-			return mount_failed(c, m, -r, "set attributes");
-	} else if (m->fd >= 0) {
-		r = set_attrs(c, m, mfd);
+	if (m->flags & PLAN_M_COPYUP)
+		old = lc_open_in(c->rootfd, dest, O_RDONLY | O_DIRECTORY, 0);
+	if (m->flags & PLAN_M_KEEP_MODE && fstat(target, &st) < 0)
+		return mount_failed(c, m, errno, "stat");
+	if (m->fd >= 0) {
+		r = launch_prepare_mount(c->p, m, mfd);
 		if (r < 0)
 			return mount_failed(c, m, -r, "set attributes");
 	}
 	r = mnt_attach(mfd, target);
 	if (r < 0)
 		return mount_failed(c, m, -r, "");
+	if (m->flags & PLAN_M_KEEP_MODE && fchmodat(mfd, ".", st.st_mode & 07777, 0) < 0)
+		return mount_failed(c, m, errno, "set the mode");
 	if (old >= 0) {
 		r = lc_copy_tree(old, mfd);
 		if (r < 0)
@@ -455,6 +470,9 @@ int lc_build_root(struct lc *c)
 
 	if (!(h->flags & PLAN_HAS_ROOT))
 		return 0;
+	for (uint32_t i = 0; i < h->mounts.n; i++)
+		if (open_mount(c, &m[i]) < 0)
+			return -1;
 	/* What happens below the old root from here on must not reach the host. */
 	r = mnt_setattr(AT_FDCWD, "/", true, 0, 0,
 			h->root_prop == MNT_SHARED || h->root_prop == MNT_SLAVE ? MNT_SLAVE : MNT_PRIVATE,

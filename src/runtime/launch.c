@@ -95,23 +95,6 @@ static int open_idmaps(struct parent *a)
 	return 0;
 }
 
-/* Attributes of a bind are set here: the child may be root of a namespace that may not. */
-static int prepare_bind(struct plan_mount *m, const struct plan_idmap *im)
-{
-	int fd = m->note_fd, r = 0;
-
-	if (m->idmap)
-		r = mnt_setattr(fd, "", m->flags & PLAN_M_IDMAP_REC, MNT_ATTR_IDMAP, 0, 0,
-				im[m->idmap - 1].note_fd);
-	if (r == 0 && m->set | m->clear)
-		r = mnt_setattr(fd, "", false, m->set, m->clear, 0, -1);
-	if (r == 0 && m->set_rec | m->clear_rec)
-		r = mnt_setattr(fd, "", true, m->set_rec, m->clear_rec, 0, -1);
-	for (uint32_t i = 0; r == 0 && i < m->n_props; i++)
-		r = mnt_setattr(fd, "", m->prop_rec >> i & 1, 0, 0, m->prop[i], -1);
-	return r;
-}
-
 /* Root of a user namespace makes no devices: one is made here, on a tmpfs that nothing else refers to. */
 static int make_node(const struct plan_device *d)
 {
@@ -133,9 +116,8 @@ static int open_binds(struct parent *a)
 {
 	struct plan_mount *m = PLAN_LIST(a->p, struct plan_mount, a->h->mounts);
 	struct plan_device *d = PLAN_LIST(a->p, struct plan_device, a->h->devices);
-	const struct plan_idmap *im = PLAN_LIST(a->p, const struct plan_idmap, a->h->idmaps);
 
-	for (uint32_t i = 0; i < a->h->mounts.n; i++, m++) {
+	for (uint32_t i = 0; i < a->h->mounts.n && launch_parent_binds(a->h); i++, m++) {
 		const char *src = plan_s(a->p, m->source), *dst = plan_s(a->p, m->dest);
 		int r;
 
@@ -144,7 +126,7 @@ static int open_binds(struct parent *a)
 		m->note_fd = mnt_clone(AT_FDCWD, src, m->flags & PLAN_M_RECURSIVE);
 		if (m->note_fd == -ENOENT && m->flags & PLAN_M_OPTIONAL)
 			continue;
-		r = m->note_fd < 0 ? m->note_fd : prepare_bind(m, im);
+		r = m->note_fd < 0 ? m->note_fd : launch_prepare_mount(a->p, m, m->note_fd);
 		if (r < 0)
 			return fail(a->l, LAUNCH_SOURCE, -r, "error mounting \"%s\" to rootfs at \"%s\": %s",
 				    src, dst, m->note_fd < 0 ? "open source" : "set attributes");

@@ -56,7 +56,8 @@ enum plan_flags {
 	PLAN_SECCOMP_NOTIFY = 1 << 17,
 	PLAN_JOINED_USERNS = 1 << 18,
 	PLAN_HAS_MEMPOLICY = 1 << 19,
-	PLAN_ALL_FLAGS_ = (1 << 20) - 1,
+	PLAN_NO_PROCESS = 1 << 20, /* created without a process: cannot be started */
+	PLAN_ALL_FLAGS_ = (1 << 21) - 1,
 };
 
 enum plan_mount_kind {

@@ -412,9 +412,10 @@ int plan_build_process(struct plan_builder *pb, const struct oci_process *p, int
 		pb->h.oom_score_adj = (int32_t)p->oom_score_adj;
 		pb->h.flags |= PLAN_HAS_OOM;
 	}
-	if (!str_empty(p->apparmor_profile))
+	/* Labels of a module that this kernel does not run mean nothing. */
+	if (!str_empty(p->apparmor_profile) && faccessat(AT_FDCWD, "/sys/module/apparmor", F_OK, 0) == 0)
 		pb->h.apparmor = plan_put_str(pb, arena_printf(pb->arena, "exec %s", p->apparmor_profile));
-	if (!str_empty(p->selinux_label))
+	if (!str_empty(p->selinux_label) && faccessat(AT_FDCWD, "/sys/fs/selinux/enforce", F_OK, 0) == 0)
 		pb->h.selinux = plan_put_str(pb, p->selinux_label);
 	build_caps(pb, p->capabilities);
 	if (build_rlimits(pb, p, e) < 0 || build_sched(pb, p, e) < 0 ||

@@ -416,9 +416,20 @@ static int refuse(const struct oci_spec *s, struct err **e)
 {
 	if (s->linux->intel_rdt)
 		return err_set(e, ERR_NOT_IMPLEMENTED, "intelRdt is not supported");
-	if (!str_empty(s->process->command_line))
+	if (s->process && !str_empty(s->process->command_line))
 		return err_set(e, ERR_INVALID, "process.commandLine is for Windows");
 	return 0;
+}
+
+/* `create` may be asked without a process (runtime-spec, "start"); then it is `start` that fails. */
+static const struct oci_process *no_process(struct plan_builder *pb)
+{
+	struct oci_process *p = ARENA_NEW(pb->arena, struct oci_process);
+
+	model_strs_add(pb->arena, &p->args, "/");
+	p->cwd = "/";
+	pb->h.flags |= PLAN_NO_PROCESS;
+	return p;
 }
 
 static int compile(struct plan_builder *pb, struct err **e)
@@ -430,7 +441,7 @@ static int compile(struct plan_builder *pb, struct err **e)
 
 	if (check_version(spec->oci_version, e) < 0)
 		return -1;
-	if (!spec->process)
+	if (!spec->process && in->start_fd == PLAN_NO_FD)
 		return err_set(e, ERR_INVALID, "process property must not be empty");
 	if (!spec->linux)
 		return err_set(e, ERR_INVALID, "linux property must not be empty");
@@ -465,7 +476,8 @@ static int compile(struct plan_builder *pb, struct err **e)
 	if (build_namespaces(pb, spec->linux, e) < 0 || build_cgroup(pb, e) < 0 ||
 	    build_sysctls(pb, spec->linux, e) < 0 || build_hooks(pb, e) < 0 ||
 	    build_netdevs(pb, spec->linux, e) < 0 || plan_build_root(pb, e) < 0 ||
-	    plan_build_process(pb, spec->process, in->rootfs_dirfd, false, e) < 0 ||
+	    plan_build_process(pb, spec->process ? spec->process : no_process(pb), in->rootfs_dirfd, false,
+			       e) < 0 ||
 	    plan_build_seccomp(pb, in->seccomp_bpf, in->seccomp_bpf_n, in->seccomp_flags,
 			       spec->linux->seccomp, e) < 0)
 		return -1;

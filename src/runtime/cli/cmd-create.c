@@ -183,15 +183,15 @@ static int create(struct rt *rt, const char *id, const struct create_opts *o, bo
 	if (spec_read(rt, o->config ? AT_FDCWD : bundle, o->config ? o->config : "config.json", &c->config,
 		      &c->spec, e) < 0)
 		return -1;
-	if (!c->spec->process || !c->spec->root || str_empty(c->spec->root->path))
-		return err_set(e, ERR_INVALID, "config.json: %s must not be empty",
-			       c->spec->process ? "root" : "process");
+	if (!c->spec->root || str_empty(c->spec->root->path))
+		return err_set(e, ERR_INVALID, "config.json: root must not be empty");
 	if (check_console(o, c->spec, waits || o->detach, e) < 0)
 		return -1;
 	if (preserve < 0 || preserve > 1024)
 		return err_set(e, ERR_INVALID, "invalid number of preserved descriptors: %lld",
 			       (long long)preserve);
-	pass_listen_fds(rt, c->spec->process, &preserve);
+	if (c->spec->process)
+		pass_listen_fds(rt, c->spec->process, &preserve);
 	root = c->spec->root->path;
 	c->st.id = id;
 	c->st.bundle = bpath;
