@@ -153,7 +153,7 @@ static int seccomp_list(void)
 }
 
 /* Best effort: chroot and the missing capabilities hold without it. */
-static void landlock(int root_fd)
+static void landlock(int root_fd, int also_fd)
 {
 #ifdef SYS_landlock_create_ruleset
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, (size_t)0, LANDLOCK_CREATE_VERSION);
@@ -182,9 +182,12 @@ static void landlock(int root_fd)
 	struct landlock_beneath rule = { .allowed = attr.fs & ~(uint64_t)(1 | 1u << 15), .fd = root_fd };
 	if (syscall(SYS_landlock_add_rule, set, LANDLOCK_PATH_BENEATH, &rule, 0U) < 0)
 		return;
+	rule.fd = also_fd;
+	if (also_fd >= 0 && syscall(SYS_landlock_add_rule, set, LANDLOCK_PATH_BENEATH, &rule, 0U) < 0)
+		return;
 	(void)syscall(SYS_landlock_restrict_self, set, 0U);
 #else
-	(void)root_fd;
+	(void)root_fd, (void)also_fd;
 #endif
 }
 
@@ -236,7 +239,7 @@ int sandbox_confine(const struct sandbox_policy *p, struct err **e)
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(e, errno, "worker: no_new_privs");
-	landlock(p->root_fd);
+	landlock(p->root_fd, p->also_fd);
 	if ((r = drop_caps(p->caps)) < 0)
 		return err_sys(e, -r, "worker: capabilities");
 	if ((r = seccomp_list()) < 0)

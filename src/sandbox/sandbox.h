@@ -50,6 +50,7 @@ void sandbox_release(struct sandbox_proc *p);
 
 struct sandbox_policy {
 	int root_fd;             /* becomes "/"; everything else is out of reach */
+	int also_fd;             /* a second directory that stays usable by its descriptor; -1: none */
 	uint64_t caps;           /* capabilities that are kept, as 1 << CAP_X */
 	uint64_t max_file_bytes; /* RLIMIT_FSIZE; 0: not limited */
 	uint64_t max_memory;     /* RLIMIT_AS; 0: not limited */

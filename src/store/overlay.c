@@ -43,6 +43,8 @@ static int configure(const struct store *s, int fs, const struct overlay *o)
 		r = mnt_fs_set(fs, "index", "off");
 	if (r == 0)
 		r = mnt_fs_set(fs, "metacopy", "off");
+	if (r == 0)
+		r = mnt_fs_set(fs, "redirect_dir", "off");
 	if (r == 0 && o->is_volatile && o->upper_fd >= 0)
 		r = mnt_fs_flag(fs, "volatile");
 	return r;

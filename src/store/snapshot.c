@@ -96,7 +96,7 @@ int store_snapshot_create(struct store *s, const char *id, const struct store_im
 }
 
 /* The layers below, or NULL with an error. They stay while the snapshot does. */
-static struct layer *top_of(struct store *s, const char *id, struct err **e)
+struct layer *snapshot_layers(struct store *s, const char *id, struct err **e)
 {
 	if (check_id(id, e) < 0)
 		return NULL;
@@ -176,7 +176,7 @@ static int mount_layers(struct store *s, struct layer *top, int dir, unsigned fl
 int store_snapshot_mount(struct store *s, const char *id, unsigned flags, int userns_fd, int *fd,
 			 struct err **e)
 {
-	struct layer *top = top_of(s, id, e);
+	struct layer *top = snapshot_layers(s, id, e);
 	if (!top)
 		return -1;
 	cleanup_close int dir = fs_open_at(s->snapshots_fd, id, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
@@ -201,6 +201,29 @@ int store_snapshot_mount(struct store *s, const char *id, unsigned flags, int us
 		return err_wrap(e, "mount snapshot '%.12s'", id);
 	*fd = r;
 	return 0;
+}
+
+int snapshot_lower(struct store *s, const char *id, struct err **e)
+{
+	const struct layer *top = snapshot_layers(s, id, e);
+	if (!top)
+		return -1;
+	cleanup_free int *fds = xcalloc(top->depth + 2, sizeof(*fds));
+	size_t n = 0;
+	int r;
+	if (top != &no_layer && layer_open_all(s, top, fds, &n, e) < 0)
+		return -1;
+	if (n <= 1) { /* a single layer is its own merged view */
+		r = n ? fds[0] : fs_open_at(s->empty_fd, ".", O_PATH | O_DIRECTORY, 0);
+		return r < 0 ? err_sys(e, -r, "open layers") : r;
+	}
+	const struct overlay o = {
+		.lower = fds, .n_lower = n, .upper_fd = -1, .work_fd = -1, .is_readonly = true
+	};
+	r = overlay_mount(s, &o, e);
+	for (size_t i = 0; i < n; i++)
+		fd_close(&fds[i]);
+	return r;
 }
 
 int store_snapshot_upper(struct store *s, const char *id, struct err **e)
@@ -281,7 +304,7 @@ static int usage(int dirfd, const char *name, unsigned depth, uint64_t *bytes)
 int store_snapshot_usage(struct store *s, const char *id, uint64_t *own_bytes, uint64_t *below_bytes,
 			 struct err **e)
 {
-	const struct layer *top = top_of(s, id, e);
+	const struct layer *top = snapshot_layers(s, id, e);
 	if (!top)
 		return -1;
 	cleanup_close int upper = store_snapshot_upper(s, id, e);
@@ -300,7 +323,7 @@ int store_snapshot_usage(struct store *s, const char *id, uint64_t *own_bytes, u
 
 int store_snapshot_describe(struct store *s, const char *id, struct strlist *pairs, struct err **e)
 {
-	const struct layer *top = top_of(s, id, e);
+	const struct layer *top = snapshot_layers(s, id, e);
 	if (!top)
 		return -1;
 	cleanup_strbuf struct strbuf b = { 0 };

@@ -190,3 +190,18 @@ int worker_run(struct sandbox_proc *w, int feed_fd, const struct store_source *s
 	       struct err **e) NODISCARD;
 /* Syncs, renames, commits: afterwards the image exists, for good. renamed[i] (heap) gets the image that lost tag i. */
 int new_image_publish(struct store *s, struct new_image *ni, char **renamed, struct err **e) NODISCARD;
+
+/* --- snapshot.c --- */
+/* The layers below a snapshot (no_layer: none), which stay while it does; NULL with an error. */
+struct layer *snapshot_layers(struct store *s, const char *id, struct err **e);
+/* A read-only view of what is below it. */
+int snapshot_lower(struct store *s, const char *id, struct err **e) NODISCARD;
+
+/* --- files.c: a snapshot's changes as a tar, read as a store_source --- */
+struct drain;
+struct files_diff {
+	struct drain *d;
+};
+int files_diff_start(struct store *s, const char *id, struct files_diff *fd, struct err **e) NODISCARD;
+ssize_t files_diff_read(void *fd, void *buf, size_t n, struct err **e);
+void files_diff_release(struct files_diff *fd);

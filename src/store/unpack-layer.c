@@ -25,6 +25,9 @@ struct late_dir {
 
 struct layer {
 	const struct unpack *u;
+	int base_fd;        /* the root entry and its metadata: the root, or the directory files go to */
+	const char *at;     /* files: where they go, cleaned; "" for layers */
+	bool is_files;      /* no whiteouts */
 	struct strbuf name; /* the current entry, cleaned */
 	struct strbuf link;
 
@@ -72,6 +75,21 @@ int unpack_clean_path(const char *path, struct strbuf *out, struct err **e)
 	if (out->n > TAR_MAX_PATH - 2)
 		return err_set(e, ERR_INVALID, "archive: path is too long");
 	return 0;
+}
+
+/* The same, put behind the directory that files go to. */
+static int clean_below(const struct layer *l, const char *path, struct strbuf *out, struct err **e)
+{
+	if (unpack_clean_path(path, out, e) < 0)
+		return -1;
+	if (!*l->at)
+		return 0;
+	cleanup_free char *tail = xstrdup(sb_str(out));
+	sb_reset(out);
+	sb_add(out, l->at);
+	if (*tail)
+		sb_addf(out, "/%s", tail);
+	return out->n > TAR_MAX_PATH - 2 ? err_set(e, ERR_INVALID, "archive: path is too long") : 0;
 }
 
 /* --- what this layer made --- */
@@ -188,6 +206,12 @@ static int remove_at(struct layer *l, int dirfd, const char *base)
 /* remove_at() for what stands in the way of the current entry: afterwards the parent is open again. */
 static int make_way(struct layer *l, int *dirfd, const char **base, struct err **e)
 {
+	struct stat st;
+	if (l->u->no_overwrite && fstatat(*dirfd, *base, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISDIR(st.st_mode))
+		return err_set(e, ERR_INVALID,
+			       "cannot overwrite directory \"/%s\" with non-directory \"/%s\"", l->name.p,
+			       l->name.p);
 	int r = remove_at(l, *dirfd, *base);
 	if (r < 0)
 		return err_sys(e, -r, "archive: replace '%s'", l->name.p);
@@ -248,11 +272,21 @@ static int set_times(int fd, int dirfd, const char *base, const struct timespec 
 	return r < 0 ? -errno : 0;
 }
 
+static uid_t owner_of(const struct layer *l, const struct tar_entry *ent)
+{
+	return l->u->has_owner ? l->u->uid : ent->uid;
+}
+
+static gid_t group_of(const struct layer *l, const struct tar_entry *ent)
+{
+	return l->u->has_owner ? l->u->gid : ent->gid;
+}
+
 /* Everything but times, on an open file or directory. chown first: it takes set-id bits and capabilities
  * away. */
-static int set_attributes(const struct tar_entry *ent, int fd, struct err **e)
+static int set_attributes(const struct layer *l, const struct tar_entry *ent, int fd, struct err **e)
 {
-	if (fchown(fd, ent->uid, ent->gid) < 0)
+	if (fchown(fd, owner_of(l, ent), group_of(l, ent)) < 0)
 		return err_sys(e, errno, "archive: owner of '%s'", ent->path);
 	if (fchmod(fd, (mode_t)ent->mode) < 0)
 		return err_sys(e, errno, "archive: mode of '%s'", ent->path);
@@ -299,7 +333,7 @@ static int make_file(struct layer *l, struct tar_reader *t, const struct tar_ent
 	}
 	if (fd < 0)
 		return err_sys(e, -fd, "archive: create '%s'", l->name.p);
-	if (write_data(l, t, ent, fd, e) < 0 || set_attributes(ent, fd, e) < 0)
+	if (write_data(l, t, ent, fd, e) < 0 || set_attributes(l, ent, fd, e) < 0)
 		return -1;
 	struct timespec m = mtime_of(ent);
 	int r = set_times(fd, -1, NULL, &m);
@@ -311,7 +345,7 @@ static int make_dir(struct layer *l, const struct tar_entry *ent, int dirfd, con
 	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
 	cleanup_close int fd = -1;
 	if (!base) {
-		fd = fs_open_in(l->u->root_fd, "/", O_RDONLY | O_DIRECTORY, 0);
+		fd = fs_open_at(l->base_fd, ".", O_RDONLY | O_DIRECTORY, 0);
 	} else {
 		if (mkdirat(dirfd, base, 0700) < 0) {
 			if (errno != EEXIST)
@@ -319,6 +353,11 @@ static int make_dir(struct layer *l, const struct tar_entry *ent, int dirfd, con
 			struct stat st;
 			if (fstatat(dirfd, base, &st, AT_SYMLINK_NOFOLLOW) < 0)
 				return err_sys(e, errno, "archive: '%s'", l->name.p);
+			if (!S_ISDIR(st.st_mode) && l->u->no_overwrite)
+				return err_set(
+					e, ERR_INVALID,
+					"cannot overwrite non-directory \"/%s\" with directory \"/%s\"",
+					l->name.p, l->name.p);
 			if (!S_ISDIR(st.st_mode)) {
 				if (make_way(l, &dirfd, &base, e) < 0)
 					return -1;
@@ -330,7 +369,7 @@ static int make_dir(struct layer *l, const struct tar_entry *ent, int dirfd, con
 	}
 	if (fd < 0)
 		return err_sys(e, -fd, "archive: directory '%s'", sb_str(&l->name));
-	if (set_attributes(ent, fd, e) < 0)
+	if (set_attributes(l, ent, fd, e) < 0)
 		return -1;
 	GROW(l->dirs, l->n_dirs, l->cap_dirs);
 	l->dirs[l->n_dirs++] = (struct late_dir){ xstrdup(sb_str(&l->name)), mtime_of(ent) };
@@ -341,9 +380,9 @@ static int make_link(struct layer *l, const struct tar_entry *ent, int dirfd, co
 		     struct err **e)
 {
 	char tbase[256];
-	if (unpack_clean_path(ent->link, &l->link, e) < 0)
+	if (clean_below(l, ent->link, &l->link, e) < 0)
 		return -1;
-	if (l->link.n == 0)
+	if (l->link.n == strlen(l->at))
 		return err_set(e, ERR_INVALID, "archive: hard link '%s' to the root", ent->path);
 	if (sv_eq(sb_sv(&l->link), sb_sv(&l->name)))
 		return err_set(e, ERR_INVALID, "archive: hard link '%s' to itself", ent->path);
@@ -395,7 +434,7 @@ static int make_node(struct layer *l, const struct tar_entry *ent, int dirfd, co
 	}
 	if (r < 0)
 		return err_sys(e, -r, "archive: create '%s'", l->name.p);
-	if (fchownat(dirfd, base, ent->uid, ent->gid, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fchownat(dirfd, base, owner_of(l, ent), group_of(l, ent), AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(e, errno, "archive: owner of '%s'", l->name.p);
 	/* Just made and not a link: nothing else can have put one there. */
 	if (ent->type != TAR_SYMLINK && fchmodat(dirfd, base, (mode_t)ent->mode, 0) < 0)
@@ -483,14 +522,14 @@ static int apply(struct layer *l, struct tar_reader *t, const struct tar_entry *
 	if (++l->entries > l->max_entries)
 		return err_set(e, ERR_INVALID, "archive: more than %llu entries",
 			       (unsigned long long)l->max_entries);
-	if (unpack_clean_path(ent->path, &l->name, e) < 0)
+	if (clean_below(l, ent->path, &l->name, e) < 0)
 		return -1;
-	if (l->name.n == 0) /* the root itself */
+	if (l->name.n == strlen(l->at)) /* the root itself */
 		return ent->type == TAR_DIR ? make_dir(l, ent, -1, NULL, e) : 0;
 	dirfd = parent_of(l, l->name.p, &base, e);
 	if (dirfd < 0)
 		return -1;
-	if (str_starts(base, WHITEOUT))
+	if (!l->is_files && str_starts(base, WHITEOUT))
 		return whiteout(l, ent, dirfd, base, e);
 	switch (ent->type) {
 	case TAR_REG: r = make_file(l, t, ent, dirfd, base, e); break;
@@ -533,10 +572,14 @@ static void layer_release(struct layer *l)
 	free(l->seen);
 }
 
-int unpack_layer(const struct unpack *u, struct unpack_result *out, struct err **e)
+static int unpack(const struct unpack *u, int base_fd, const char *at, bool is_files,
+		  struct unpack_result *out, struct err **e)
 {
 	__attribute__((cleanup(layer_release))) struct layer l = {
 		.u = u,
+		.base_fd = base_fd,
+		.at = at,
+		.is_files = is_files,
 		.parent_fd = -1,
 		.seed = random_u64(),
 		.max_entries = u->max_entries ? u->max_entries : UNPACK_MAX_ENTRIES,
@@ -558,4 +601,22 @@ int unpack_layer(const struct unpack *u, struct unpack_result *out, struct err *
 	out->entries = l.entries;
 	out->file_bytes = l.file_bytes;
 	return 0;
+}
+
+int unpack_layer(const struct unpack *u, struct unpack_result *out, struct err **e)
+{
+	return unpack(u, u->root_fd, "", false, out, e);
+}
+
+int unpack_files(const struct unpack *u, const char *at, struct unpack_result *out, struct err **e)
+{
+	cleanup_strbuf struct strbuf clean = { 0 };
+	cleanup_close int dir = fs_open_in(u->root_fd, at, O_RDONLY | O_DIRECTORY, 0);
+	if (dir == -ENOTDIR)
+		return err_set(e, ERR_INVALID, "extraction point is not a directory");
+	if (dir < 0)
+		return err_sys_class(e, dir == -ENOENT ? ERR_NOT_FOUND : ERR_INVALID, -dir, "'%s'", at);
+	struct unpack files = *u;
+	files.is_base = true; /* nothing is hidden, so nothing needs to be remembered */
+	return unpack_clean_path(at, &clean, e) < 0 ? -1 : unpack(&files, dir, sb_str(&clean), true, out, e);
 }

@@ -26,11 +26,15 @@
 #define ARCHIVE_RESULT       "result.json"
 
 struct unpack {
-	int in_fd;                       /* the tar, maybe compressed */
-	int root_fd;                     /* where its files go */
-	int tee_fd;                      /* the uncompressed bytes are copied here; -1: no */
-	bool is_base;                    /* there is nothing below: opaque markers hide nothing */
-	bool no_devices;                 /* devices are skipped (user namespaces) */
+	int in_fd;       /* the tar, maybe compressed */
+	int root_fd;     /* where its files go */
+	int tee_fd;      /* the uncompressed bytes are copied here; -1: no */
+	bool is_base;    /* there is nothing below: opaque markers hide nothing */
+	bool no_devices; /* devices are skipped (user namespaces) */
+	/* unpack_files() only: */
+	bool no_overwrite; /* a directory does not replace a file, nor a file a directory */
+	bool has_owner;    /* everything belongs to uid:gid, whatever the archive says */
+	uint32_t uid, gid;
 	uint64_t max_entries, max_bytes; /* 0: the defaults above */
 	/* Called now and then with the bytes taken from in_fd; may be NULL. */
 	void (*progress)(void *ctx, uint64_t consumed);
@@ -47,6 +51,10 @@ struct unpack_result {
 
 /* An image layer: whiteouts and opaque markers are obeyed. */
 int unpack_layer(const struct unpack *u, struct unpack_result *out, struct err **e) NODISCARD;
+
+/* An archive of files into the directory `at` of the root (links followed inside): no whiteouts, names mean what they say.
+ * ERR_NOT_FOUND when there is no such directory. */
+int unpack_files(const struct unpack *u, const char *at, struct unpack_result *out, struct err **e) NODISCARD;
 
 /*
  * A docker-archive or OCI layout. Its members become files 0, 1, 2… in root_fd, and result.json says what
