@@ -8,12 +8,17 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 
 #define OUT_SIZE  ((size_t)256 << 10)
 #define DATA_SIZE ((size_t)128 << 10)
+#ifndef MQUEUE_MAGIC
+#define MQUEUE_MAGIC 0x19800202
+#endif
 #define XATTR_MAX ((size_t)64 << 10)
 
 /* --- output --- */
@@ -243,13 +248,35 @@ static int add_children(struct packer *p, int dir, const char *path, unsigned de
 	return 0;
 }
 
+/* Kernel interfaces that a running container has mounted: their files have no size and may block or refuse. */
+static bool is_pseudo(int dir)
+{
+	static const unsigned long magics[] = { PROC_SUPER_MAGIC,    SYSFS_MAGIC,        CGROUP_SUPER_MAGIC,
+						CGROUP2_SUPER_MAGIC, DEVPTS_SUPER_MAGIC, MQUEUE_MAGIC,
+						DEBUGFS_MAGIC,       SECURITYFS_MAGIC };
+	struct statfs st;
+	if (fstatfs(dir, &st) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(magics); i++)
+		if ((unsigned long)st.f_type == magics[i])
+			return true;
+	return false;
+}
+
 int packer_add_tree(struct packer *p, int dirfd, const char *base, const char *path, unsigned depth,
 		    struct err **e)
 {
 	if (packer_add(p, dirfd, base, path, e) < 0)
 		return -1;
 	cleanup_close int dir = fs_open_at(dirfd, base, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
-	return dir < 0 ? 0 : add_children(p, dir, path, depth, e);
+	struct stat above, here;
+	if (dir < 0)
+		return 0;
+	/* On the walk such a mount is shown empty, as Docker shows it; asked for by name, it is read. */
+	if (depth > 0 && fstat(dirfd, &above) == 0 && fstat(dir, &here) == 0 && above.st_dev != here.st_dev &&
+	    is_pseudo(dir))
+		return 0;
+	return add_children(p, dir, path, depth, e);
 }
 
 /* --- paths --- */
@@ -282,11 +309,13 @@ int pack_resolve(int root_fd, const char *path, struct strbuf *out, struct err *
 		sb_addsv(out, part);
 		if (out->n > TAR_MAX_PATH)
 			return err_set(e, ERR_INVALID, "path is too long");
-		int k = missing ? -ENOENT : fs_readlink_in(root_fd, out->p, link, sizeof(link));
-		if (k == -ENOENT)
-			missing = true;
+		cleanup_close int fd = missing ? -1 : fs_open_in(root_fd, out->p, O_PATH | O_NOFOLLOW, 0);
+		missing |= fd == -ENOENT;
+		/* What is no link has none to read: ENOENT for a descriptor. */
+		ssize_t k = fd < 0 ? -1 : readlinkat(fd, "", link, sizeof(link) - 1);
 		if (k < 0)
 			continue;
+		link[k] = 0;
 		if (++links > PACK_MAX_LINKS)
 			return err_sys_class(e, ERR_INVALID, ELOOP, "'%s'", path);
 		out->n = link[0] == '/' ? 0 : before;
