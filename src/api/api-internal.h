@@ -38,7 +38,8 @@ struct api_route {
 
 /* One table a file; NULL pattern ends it. */
 extern const struct api_route api_container_routes[], api_exec_routes[], api_image_routes[],
-	api_volume_routes[], api_files_routes[], api_network_routes[], api_system_routes[], api_missing_routes[];
+	api_volume_routes[], api_files_routes[], api_network_routes[], api_system_routes[],
+	api_missing_routes[];
 
 /* --- requests --- */
 

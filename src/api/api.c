@@ -35,8 +35,8 @@ unsigned int api_status(const struct err *e)
 }
 
 static const struct api_route *const tables[] = {
-	api_container_routes, api_exec_routes,   api_image_routes,   api_volume_routes,
-	api_files_routes,     api_network_routes,   api_system_routes, api_missing_routes,
+	api_container_routes, api_exec_routes,    api_image_routes,  api_volume_routes,
+	api_files_routes,     api_network_routes, api_system_routes, api_missing_routes,
 };
 
 struct api *api_new(struct engine *en)
