@@ -57,6 +57,9 @@ diff-docker: all	## the docker CLI and hoy side by side, line by line, where a r
 bench: all	## hoy beside the peers that are installed
 	python3 tools/bench/bench.py
 
+diff-docker: all	## the stock docker CLI and hoy against the engine of DOCKER_HOST, case by case
+	tools/diff-docker -v
+
 install: all	## PREFIX= DESTDIR=
 	DESTDIR=$(DESTDIR) meson install -C $(B) --no-rebuild
 

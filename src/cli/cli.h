@@ -1,79 +1,108 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The command line: one table entry a command, one file a family. main() (programs/hoy.c) calls cli_main() and nothing
- * else. Data goes to stdout, everything else to stderr.
+ * The command line `hoy`: one table entry a command (commands.c), one file a command or a family of commands that differ
+ * in a word. programs/hoy.c calls cli_main(). What goes to stdout is data, the rest goes to stderr. A handler returns the
+ * exit code, or -1 with an error, which becomes text on stderr and exit code 1.
+ *
+ * Everything a command allocates lives in c->a and ends with the process.
  */
 #pragma once
 
-#include "base/attr.h"
-#include "base/err.h"
-#include "base/mem.h"
-#include "base/str.h"
 #include "cli/flags.h"
 #include "client/client.h"
-#include "codec/json.h"
 
-#include <stdbool.h>
+enum { EXIT_USAGE = 125, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
 
-struct command;
-
-struct cli {
-	const char *name; /* "hoy", or "docker" when called so */
-	struct arena *a;  /* of this invocation */
-	const struct command *cmd;
-	const char *path; /* as the user called it: "ps", "container ls" */
-	struct flags f;
-	struct strlist args;
-	struct client_config cfg;
-	struct client *client;     /* cli_client() */
-	const struct json *config; /* config.json, or NULL */
-	char *config_dir;
-};
-
-enum { CLI_NO_MAX = -1 };
+struct cli;
 
 struct command {
-	const char *path; /* "container run" */
-	const char *
-		alias; /* other spellings, separated by ", ": "run" or "image rm, rmi"; first word of each is shown in help */
-	const char *usage; /* "[OPTIONS] IMAGE [COMMAND] [ARG...]" */
-	const char *text;
+	const char *name;    /* in its group, or alone */
+	const char *group;   /* "container", "image", …; NULL: at the top only */
+	const char *top;     /* its old spelling at the top ("ps" of "container ls"); NULL: none */
+	const char *aliases; /* further names in the group, separated by spaces; NULL: none */
+	const char *usage;   /* "[OPTIONS] IMAGE [COMMAND] [ARG...]" */
+	const char *about;
 	const struct flag *flags;
 	size_t n_flags;
-	int min, max; /* arguments; max CLI_NO_MAX: any */
-	bool stop_at_word;
-	bool is_125; /* trouble before the container exists exits with 125 */
-	bool is_hidden;
-	/* Exit code. An error in *e is printed by cli_main(); with is_125 a code of -1 and an error means 125, else 1. */
+	int min_args, max_args; /* max < 0: any number */
+	bool only_first;        /* options end at the first argument */
+	bool is_common;         /* shown first in help */
 	int (*run)(struct cli *c, struct err **e);
 };
 
-#define FLAGS(t) .flags = (t), .n_flags = ARRAY_LEN(t)
+struct command_group {
+	const char *name, *about;
+};
+
+extern const struct command *const commands[];
+extern const size_t n_commands;
+extern const struct command_group command_groups[];
+extern const size_t n_command_groups;
+
+struct cli {
+	const char *prog; /* "hoy", or "docker" when called so */
+	struct arena *a;
+	const struct command *cmd;
+	const char *path; /* "docker run": what the user typed */
+	struct flags global, f;
+	const struct json *config; /* ~/.docker/config.json or NULL */
+	const char *config_dir, *context;
+	bool is_resolved;
+	struct client_config where;
+	struct client *client;
+};
 
 int cli_main(int argc, char **argv);
 
-/* Every command's table, defined by its file. */
-extern const struct command *const cli_commands[];
-extern const size_t cli_n_commands;
+/* --- for the commands --- */
 
-/* The connection, opened at first use; NULL and an error. */
+static inline UNUSED const char *cli_arg(const struct cli *c, size_t i)
+{
+	return i < c->f.args.n ? c->f.args.v[i] : NULL;
+}
+/* The engine; connects at the first call. NULL on a bad address. */
 struct client *cli_client(struct cli *c, struct err **e);
-/* GET/POST/DELETE with the reply parsed; *out may be NULL. path is built with cli_path(). */
-int cli_call(struct cli *c, const char *method, const char *path, struct sv body, const struct json **out,
-	     struct err **e) NODISCARD;
-/* "/containers/%s/json" with %s escaped. */
-char *cli_path(struct cli *c, const char *fmt, const char *arg);
-/* What `--filter k=v` lists and a filters query need. */
-int cli_filters(struct cli *c, const struct strlist *list, struct strbuf *path, struct err **e) NODISCARD;
-/* "[y/N]" on stderr/stdin. */
+/* Where the engine is, without talking to it. */
+int cli_resolve(struct cli *c, struct err **e) NODISCARD;
+/* One request. body: JSON text or NULL. */
+int cli_json(struct cli *c, const char *method, const char *path, const struct strbuf *body,
+	     const struct json **out, struct err **e) NODISCARD;
+/* fn for each argument; what it returns 0 for is echoed (unless quiet), errors are collected: exit code 1 then. */
+int cli_each(struct cli *c, int (*fn)(struct cli *c, const char *arg, struct err **e), bool quiet,
+	     struct err **e);
+/* The filters query value of --filter flags; NULL when there are none. */
+const char *cli_filters(struct cli *c, const struct model_str_list *args, struct err **e);
+/* Asks "… [y/N] " on stdout; true for y. */
 bool cli_confirm(const char *question);
-/* Runs fn for each argument; echoes the argument after success; prints errors; exit code 0 or 1. */
-int cli_each(struct cli *c, int (*fn)(struct cli *c, const char *arg, struct err **e), bool echo);
-/* Prints an error the way a command's end does. */
-void cli_print_error(const struct cli *c, const struct err *e);
-unsigned cli_width(void);
+/* config.json's text setting, or "". */
+const char *cli_config_str(const struct cli *c, const char *key);
+/* "docker: TEXT\n\nRun 'docker run --help' for more information" on stderr; returns code. */
+int cli_fail_help(struct cli *c, int code, const char *text);
+/* fwrite of all of it. */
+void cli_out(const char *p, size_t n);
+unsigned cli_columns(void);
 
-/* Numbers and text of a reply. */
-const char *js(const struct json *j, const char *key); /* "" when absent */
-int64_t ji(const struct json *j, const char *key);     /* 0 when absent */
-bool jb(const struct json *j, const char *key);
+/* --- help.c --- */
+void help_command(const struct cli *c, const struct command *cmd, const char *path);
+void help_group(const struct cli *c, const char *group);
+void help_top(const struct cli *c);
+int help_man(const struct cli *c, const char *name); /* a man page in roff; NULL: that of hoy itself */
+const char *help_path(struct arena *a, const struct cli *c, const struct command *cmd);
+const struct flag *global_flags(size_t *n);
+
+/* Shared rows of flag tables. */
+#define FORMAT_HELP_TABLE                                                                                    \
+	"Format output using a custom template:\n"                                                           \
+	"'table':            Print output in table format with column headers (default)\n"                   \
+	"'table TEMPLATE':   Print output in table format using the given Go template\n"                     \
+	"'json':             Print in JSON format\n"                                                         \
+	"'TEMPLATE':         Print output using the given Go template.\n"                                    \
+	"Refer to https://docs.docker.com/go/formatting/ for more information about formatting output with " \
+	"templates"
+#define FORMAT_HELP                                                                                          \
+	"Format output using a custom template:\n"                                                           \
+	"'json':             Print in JSON format\n"                                                         \
+	"'TEMPLATE':         Print output using the given Go template.\n"                                    \
+	"Refer to https://docs.docker.com/go/formatting/ for more information about formatting output with " \
+	"templates"
+#define FLAGS(t) .flags = (t), .n_flags = ARRAY_LEN(t)

@@ -1,173 +1,240 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* inspect of everything: objects are looked up by kind, printed together, and what was not found is told after. */
+/* inspect, and its forms for one kind of object. */
+#include "cli/commands.h"
 #include "cli/format.h"
 
-#include <stdio.h>
-
-static const struct flag flags[] = {
-	{ "format", 'f', FLAG_STRING, 0, NULL, "Print as 'json' or a Go template", NULL },
-	{ "size", 's', FLAG_BOOL, 0, NULL, "Show sizes", NULL },
-	{ "type", 0, FLAG_STRING, 0, NULL, "Only objects of this type", NULL },
+struct kind {
+	const char *name, *before, *after;
 };
 
-static const struct flag plain_flags[] = {
-	{ "format", 'f', FLAG_STRING, 0, NULL, "Print as 'json' or a Go template", NULL },
-	{ "platform", 0, FLAG_STRING, FLAG_UNSUPPORTED | FLAG_HIDDEN, NULL, "Platform", NULL },
-	{ "verbose", 'v', FLAG_BOOL, FLAG_HIDDEN, NULL, "Say more", NULL },
+static const struct kind kinds[] = {
+	{ "container", "/containers/", "/json" },
+	{ "image", "/images/", "/json" },
+	{ "network", "/networks/", "" },
+	{ "volume", "/volumes/", "" },
 };
 
-static const struct flag container_flags[] = {
-	{ "format", 'f', FLAG_STRING, 0, NULL, "Print as 'json' or a Go template", NULL },
-	{ "size", 's', FLAG_BOOL, 0, NULL, "Show sizes", NULL },
-};
+static const struct kind *kind_named(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (strcmp(kinds[i].name, name) == 0)
+			return &kinds[i];
+	return NULL;
+}
 
-static const struct kind {
-	const char *name, *path;
-} kinds[] = {
-	{ "container", "/containers/%s/json" },
-	{ "image", "/images/%s/json" },
-	{ "network", "/networks/%s" },
-	{ "volume", "/volumes/%s" },
-};
+static int fetch(struct cli *c, const struct kind *k, const char *ref, const struct json **out,
+		 struct err **e)
+{
+	const char *path = client_path(c->a, k->before, ref, k->after);
 
-/* 1 found, 0 not of these kinds, -1 another error. */
-static int find_object(struct cli *c, const char *arg, const char *type, bool size, const struct json **out,
-		       struct err **e)
+	if (k == &kinds[0] && flag_has(&c->f, "size") && flag_bool(&c->f, "size"))
+		path = client_query(c->a, path, "size", "1");
+	if (k == &kinds[2] && flag_has(&c->f, "verbose") && flag_bool(&c->f, "verbose"))
+		path = client_query(c->a, path, "verbose", "true");
+	return cli_json(c, "GET", path, NULL, out, e);
+}
+
+/* The first kind that knows the name. */
+static int fetch_any(struct cli *c, const char *ref, const struct json **out, struct err **e)
 {
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		cleanup_err struct err *why = NULL;
-		char *path;
 
-		if (*type && strcmp(type, kinds[i].name) != 0)
-			continue;
-		path = cli_path(c, kinds[i].path, arg);
-		if (size && i == 0)
-			path = arena_printf(c->a, "%s?size=1", path);
-		*out = NULL;
-		if (cli_call(c, "GET", path, SV(""), out, &why) == 0)
-			return 1;
-		if (err_class(why) == ERR_NOT_FOUND || (!*type && err_class(why) == ERR_NOT_IMPLEMENTED)) {
-			if (*type) {
-				err_move(e, &why);
-				return -1;
-			}
-			continue;
+		if (fetch(c, &kinds[i], ref, out, &why) == 0)
+			return 0;
+		if (err_class(why) != ERR_NOT_FOUND && err_class(why) != ERR_NOT_IMPLEMENTED &&
+		    !(err_class(why) == ERR_INVALID && i > 0)) {
+			err_move(e, &why);
+			return -1;
 		}
-		/* A name that is no legal volume's or network's is not found among them. */
-		if (!*type && i > 0 && err_class(why) == ERR_INVALID)
-			continue;
-		err_move(e, &why);
-		return -1;
 	}
-	return 0;
+	return err_set(e, ERR_NOT_FOUND, "Error: No such object: %s", ref);
 }
 
-static int inspect(struct cli *c, const char *type, bool size, struct err **e)
+/*
+ * Go's templates see typed fields: nil lists and maps print as [] and map[], where our tree has null. The text of the value
+ * stays, so that {{json .}} says null.
+ */
+static void type_nulls(struct json *j)
 {
-	cleanup_free const struct json **v = xcalloc(c->args.n + 1, sizeof(*v));
-	cleanup_strbuf struct strbuf missing = { 0 };
-	size_t n = 0;
-	int rc = 0;
+	static const char *const maps[] = { "Labels", "Options",      "Volumes",    "ExposedPorts",
+					    "Ports",  "PortBindings", "Sysctls",    "StorageOpt",
+					    "Tmpfs",  "Annotations",  "DriverOpts", "Networks",
+					    "Status" };
+	static const char *const scalars[] = { "Health",         "Healthcheck", "IPAMConfig",       "Init",
+					       "OomKillDisable", "PidsLimit",   "MemorySwappiness", "Data",
+					       "UsageData",      "Error",       "NetworkSettings" };
 
-	for (size_t i = 0; i < c->args.n; i++) {
-		cleanup_err struct err *why = NULL;
-		int r = find_object(c, c->args.v[i], type, size, &v[n], &why);
-
-		if (r == 1) {
-			n++;
-			continue;
-		}
-		rc = 1;
-		if (r == 0)
-			sb_addf(&missing, "Error: No such object: %s\n", c->args.v[i]);
-		else
-			sb_addf(&missing, "%s\n", err_text(why));
-		if (err_class(why) == ERR_UNAVAILABLE)
-			break;
+	if (j->type == JSON_NULL && j->key.n) {
+		for (size_t i = 0; i < ARRAY_LEN(scalars); i++)
+			if (strcmp(j->key.p, scalars[i]) == 0)
+				return;
+		j->type = JSON_ARRAY;
+		for (size_t i = 0; i < ARRAY_LEN(maps); i++)
+			if (strcmp(j->key.p, maps[i]) == 0)
+				j->type = JSON_OBJECT;
+		return;
 	}
-	if (print_objects(c, v, n, flag_str(&c->f, "format"), e) < 0)
-		return 1;
-	(void)fflush(stdout);
-	(void)fputs(sb_str(&missing), stderr);
-	return rc;
+	for (struct json *it = j->first; it; it = it->next)
+		type_nulls(it);
 }
 
-static int inspect_run(struct cli *c, struct err **e)
+static int inspect(struct cli *c, const struct kind *k, struct err **e)
+{
+	const char *format = flag_str(&c->f, "format");
+	cleanup_strbuf struct strbuf errors = { 0 }, list = { 0 }, pretty = { 0 };
+	struct template *t = NULL;
+	bool failed = false;
+
+	if (strcmp(format, "json") == 0)
+		format = "{{json .}}";
+	if (*format && template_parse(c->a, sv_of(format), &t, e) < 0) {
+		(void)fprintf(stderr, "template parsing error: %s\n", err_text(*e));
+		return 64;
+	}
+	for (size_t i = 0; i < c->f.args.n; i++) {
+		cleanup_err struct err *why = NULL;
+		const struct json *j = NULL;
+
+		if ((k ? fetch(c, k, cli_arg(c, i), &j, &why) : fetch_any(c, cli_arg(c, i), &j, &why)) < 0) {
+			sb_addf(&errors, "%s%s", failed ? "\n" : "", err_text(why));
+			failed = true;
+			if (str_starts(err_text(why), "Cannot connect"))
+				break;
+			continue;
+		}
+		if (!t) {
+			sb_addf(&list, "%s", list.n ? "," : "");
+			sb_addsv(&list, j->raw);
+			continue;
+		}
+		size_t mark = list.n;
+		type_nulls((struct json *)(uintptr_t)j); /* the tree is ours alone */
+		if (template_execute(t, j, true, &list, &why) < 0) {
+			sb_addf(&errors, "template parsing error: %s", err_text(why));
+			list.n = mark;
+			failed = true;
+			sb_addc(&list, '\n');
+			break;
+		}
+		sb_addc(&list, '\n');
+	}
+	if (t) {
+		cli_out(sb_str(&list), list.n);
+		if (failed && list.n == 0)
+			(void)printf("\n");
+	} else {
+		cleanup_strbuf struct strbuf all = { 0 };
+		sb_addf(&all, "[%s]", sb_str(&list));
+		json_indent(&pretty, sb_sv(&all), "", "    ");
+		sb_addc(&pretty, '\n');
+		cli_out(pretty.p, pretty.n);
+	}
+	(void)fflush(stdout);
+	if (failed)
+		(void)fprintf(stderr, "%s\n", errors.p);
+	return failed;
+}
+
+static int inspect_any(struct cli *c, struct err **e)
 {
 	const char *type = flag_str(&c->f, "type");
-	bool known = str_empty(type);
+	const struct kind *k = *type ? kind_named(type) : NULL;
 
-	if (flag_is_set(&c->f, "type") && str_empty(type))
-		return err_set(
-			e, ERR_INVALID,
-			"type is empty: must be one of \"container\", \"image\", \"network\" or \"volume\"");
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-		known = known || strcmp(type, kinds[i].name) == 0;
-	if (!known)
+	if (*type && !k)
 		return err_set(e, ERR_INVALID,
-			       "unknown type: \"%s\": must be one of \"container\", \"image\", \"network\" "
-			       "or \"volume\"",
+			       "unknown type: \"%s\": must be one of \"container\", \"image\", "
+			       "\"network\", \"volume\"",
 			       type);
-	return inspect(c, type ? type : "", flag_bool(&c->f, "size"), e);
+	return inspect(c, k, e);
 }
 
-static int container_run(struct cli *c, struct err **e)
+static int inspect_container(struct cli *c, struct err **e)
 {
-	return inspect(c, "container", flag_bool(&c->f, "size"), e);
+	return inspect(c, &kinds[0], e);
 }
 
-static int image_run(struct cli *c, struct err **e)
+static int inspect_image(struct cli *c, struct err **e)
 {
-	return inspect(c, "image", false, e);
+	return inspect(c, &kinds[1], e);
 }
 
-static int volume_run(struct cli *c, struct err **e)
+static int inspect_network(struct cli *c, struct err **e)
 {
-	return inspect(c, "volume", false, e);
+	return inspect(c, &kinds[2], e);
 }
 
-static int network_run(struct cli *c, struct err **e)
+static int inspect_volume(struct cli *c, struct err **e)
 {
-	return inspect(c, "network", false, e);
+	return inspect(c, &kinds[3], e);
 }
 
-const struct command cmd_inspect = { "inspect",
-				     NULL,
-				     "[OPTIONS] NAME|ID [NAME|ID...]",
-				     "Show details of objects",
-				     FLAGS(flags),
-				     .min = 1,
-				     .max = CLI_NO_MAX,
-				     .run = inspect_run };
-const struct command cmd_container_inspect = { "container inspect",
-					       NULL,
-					       "[OPTIONS] CONTAINER [CONTAINER...]",
-					       "Show details of containers",
-					       FLAGS(container_flags),
-					       .min = 1,
-					       .max = CLI_NO_MAX,
-					       .run = container_run };
-const struct command cmd_image_inspect = { "image inspect",
-					   NULL,
-					   "[OPTIONS] IMAGE [IMAGE...]",
-					   "Show details of images",
-					   FLAGS(plain_flags),
-					   .min = 1,
-					   .max = CLI_NO_MAX,
-					   .run = image_run };
-const struct command cmd_volume_inspect = { "volume inspect",
-					    NULL,
-					    "[OPTIONS] VOLUME [VOLUME...]",
-					    "Show details of volumes",
-					    FLAGS(plain_flags),
-					    .min = 1,
-					    .max = CLI_NO_MAX,
-					    .run = volume_run };
-const struct command cmd_network_inspect = { "network inspect",
-					     NULL,
-					     "[OPTIONS] NETWORK [NETWORK...]",
-					     "Show details of networks",
-					     FLAGS(plain_flags),
-					     .min = 1,
-					     .max = CLI_NO_MAX,
-					     .run = network_run };
+#define FORMAT_FLAG                                                                                          \
+	{                                                                                                    \
+		"format", FLAG_STRING, 'f', .help = FORMAT_HELP                                              \
+	}
+
+static const struct flag any_flags[] = {
+	FORMAT_FLAG,
+	{ "size", FLAG_BOOL, 's', .help = "Display total file sizes if the type is container" },
+	{ "type", FLAG_STRING, .help = "Only inspect objects of the given type" },
+};
+static const struct flag container_flags[] = {
+	FORMAT_FLAG,
+	{ "size", FLAG_BOOL, 's', .help = "Display total file sizes" },
+};
+static const struct flag network_flags[] = {
+	FORMAT_FLAG,
+	{ "verbose", FLAG_BOOL, 'v', .help = "Verbose output for diagnostics" },
+};
+static const struct flag plain_flags[] = { FORMAT_FLAG };
+
+const struct command cmd_inspect = {
+	.name = "inspect",
+	.usage = "[OPTIONS] NAME|ID [NAME|ID...]",
+	.about = "Return low-level information on Docker objects",
+	FLAGS(any_flags),
+	.min_args = 1,
+	.max_args = -1,
+	.run = inspect_any,
+};
+const struct command cmd_container_inspect = {
+	.name = "inspect",
+	.group = "container",
+	.usage = "[OPTIONS] CONTAINER [CONTAINER...]",
+	.about = "Display detailed information on one or more containers",
+	FLAGS(container_flags),
+	.min_args = 1,
+	.max_args = -1,
+	.run = inspect_container,
+};
+const struct command cmd_image_inspect = {
+	.name = "inspect",
+	.group = "image",
+	.usage = "[OPTIONS] IMAGE [IMAGE...]",
+	.about = "Display detailed information on one or more images",
+	FLAGS(plain_flags),
+	.min_args = 1,
+	.max_args = -1,
+	.run = inspect_image,
+};
+const struct command cmd_network_inspect = {
+	.name = "inspect",
+	.group = "network",
+	.usage = "[OPTIONS] NETWORK [NETWORK...]",
+	.about = "Display detailed information on one or more networks",
+	FLAGS(network_flags),
+	.min_args = 1,
+	.max_args = -1,
+	.run = inspect_network,
+};
+const struct command cmd_volume_inspect = {
+	.name = "inspect",
+	.group = "volume",
+	.usage = "[OPTIONS] VOLUME [VOLUME...]",
+	.about = "Display detailed information on one or more volumes",
+	FLAGS(plain_flags),
+	.min_args = 1,
+	.max_args = -1,
+	.run = inspect_volume,
+};

@@ -1,34 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/commands.h"
 #include "cli/format.h"
-
-#include "base/clock.h"
 #include "model/size.h"
-
-#include <time.h>
-
-static const struct flag ps_flags[] = {
-	{ "all", 'a', FLAG_BOOL, 0, NULL, "Show all containers, not only running ones", NULL },
-	{ "filter", 'f', FLAG_LIST, 0, "filter", "Show only what matches", NULL },
-	{ "format", 0, FLAG_STRING, 0, NULL, "Print as 'table', 'table TEMPLATE', 'json' or a Go template",
-	  NULL },
-	{ "last", 'n', FLAG_INT, 0, NULL, "Show the last created containers, in any state", "-1" },
-	{ "latest", 'l', FLAG_BOOL, 0, NULL, "Show the last created container, in any state", NULL },
-	{ "no-trunc", 0, FLAG_BOOL, 0, NULL, "Do not shorten", NULL },
-	{ "quiet", 'q', FLAG_BOOL, 0, NULL, "Only IDs", NULL },
-	{ "size", 's', FLAG_BOOL, 0, NULL, "Show sizes", NULL },
-};
 
 static const struct column columns[] = {
 	{ "ID", "CONTAINER ID" },
+	{ "Names", "NAMES" },
 	{ "Image", "IMAGE" },
 	{ "Command", "COMMAND" },
 	{ "CreatedAt", "CREATED AT" },
 	{ "RunningFor", "CREATED" },
-	{ "Status", "STATUS" },
-	{ "State", "STATE" },
 	{ "Ports", "PORTS" },
+	{ "State", "STATE" },
+	{ "Status", "STATUS" },
 	{ "Size", "SIZE" },
-	{ "Names", "NAMES" },
 	{ "Labels", "LABELS" },
 	{ "Mounts", "MOUNTS" },
 	{ "LocalVolumes", "LOCAL VOLUMES" },
@@ -36,181 +21,272 @@ static const struct column columns[] = {
 	{ "Platform", "PLATFORM" },
 };
 
-static int by_port(const void *a, const void *b)
-{
-	const struct json *const *x = a, *const *y = b;
-	int c = strcmp(js(*x, "IP"), js(*y, "IP"));
+#define TABLE "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}"
 
-	if (ji(*x, "PrivatePort") != ji(*y, "PrivatePort"))
-		return ji(*x, "PrivatePort") < ji(*y, "PrivatePort") ? -1 : 1;
-	if (c)
-		return c;
-	if (ji(*x, "PublicPort") != ji(*y, "PublicPort"))
-		return ji(*x, "PublicPort") < ji(*y, "PublicPort") ? -1 : 1;
-	return strcmp(js(*x, "Type"), js(*y, "Type"));
+/* --- ports: neighbours with one host address and equal numbers are joined to a range --- */
+
+struct port {
+	const char *ip, *proto;
+	int64_t private_port, public_port;
+};
+
+static int by_port(const void *x, const void *y)
+{
+	const struct port *a = x, *b = y;
+
+	if (a->private_port != b->private_port)
+		return a->private_port < b->private_port ? -1 : 1;
+	int r = strcmp(a->ip, b->ip);
+	if (r)
+		return r;
+	if (a->public_port != b->public_port)
+		return a->public_port < b->public_port ? -1 : 1;
+	return strcmp(a->proto, b->proto);
 }
 
-static void add_port(struct strbuf *b, const struct json *first, const struct json *last)
+static void add_sep(struct strbuf *b)
 {
-	const char *ip = js(first, "IP");
-	int64_t from = ji(first, "PrivatePort"), to = ji(last, "PrivatePort"), pub = ji(first, "PublicPort"),
-		pub_to = ji(last, "PublicPort");
-
 	if (b->n)
 		sb_add(b, ", ");
-	if (*ip) {
-		sb_addf(b, strchr(ip, ':') ? "[%s]:%lld" : "%s:%lld", ip, (long long)pub);
-		if (pub_to != pub)
-			sb_addf(b, "-%lld", (long long)pub_to);
-		sb_add(b, "->");
-	}
-	sb_addf(b, "%lld", (long long)from);
-	if (to != from)
-		sb_addf(b, "-%lld", (long long)to);
-	sb_addf(b, "/%s", js(first, "Type"));
 }
 
-/* Ranges where host and container ports grow together: 0.0.0.0:8000-8002->80-82/tcp. */
-static void ports_text(const struct json *ports, struct strbuf *b)
+static void add_host(struct strbuf *b, const char *ip)
 {
-	cleanup_free const struct json **v = xcalloc(ports ? ports->n + 1 : 1, sizeof(*v));
-	size_t n = 0, start = 0;
+	sb_addf(b, strchr(ip, ':') ? "[%s]:" : "%s:", ip);
+}
 
-	json_for_each (it, ports)
-		v[n++] = it;
-	if (n)
-		qsort(v, n, sizeof(*v), by_port);
-	for (size_t i = 1; i <= n; i++) {
-		const struct json *p = v[i - 1], *q = i < n ? v[i] : NULL;
-		bool same = q && strcmp(js(p, "IP"), js(q, "IP")) == 0 &&
-			    strcmp(js(p, "Type"), js(q, "Type")) == 0 &&
-			    ji(q, "PrivatePort") == ji(p, "PrivatePort") + 1 &&
-			    (!*js(p, "IP") || (ji(q, "PublicPort") == ji(p, "PublicPort") + 1));
+struct range {
+	const char *ip, *proto;
+	int64_t first, last;
+};
 
-		if (same)
+static void add_range(struct strbuf *b, const struct range *r)
+{
+	cleanup_strbuf struct strbuf text = { 0 };
+
+	sb_addf(&text, "%lld", (long long)r->first);
+	if (r->last != r->first)
+		sb_addf(&text, "-%lld", (long long)r->last);
+	add_sep(b);
+	if (*r->ip) {
+		add_host(b, r->ip);
+		sb_addf(b, "%s->", text.p);
+	}
+	sb_addf(b, "%s/%s", text.p, r->proto);
+}
+
+static const char *ports_text(struct cli *c, const struct json *list)
+{
+	cleanup_strbuf struct strbuf done = { 0 }, mapped = { 0 };
+	size_t n = 0, n_open = 0;
+
+	if (!json_is(list, JSON_ARRAY) || list->n == 0)
+		return "";
+	struct port *v = arena_alloc(c->a, list->n * sizeof(*v));
+	struct range *open = arena_alloc(c->a, list->n * sizeof(*open));
+	json_for_each (it, list)
+		v[n++] = (struct port){ str_of(json_get(it, "IP")), str_of(json_get(it, "Type")),
+					num_of(json_get(it, "PrivatePort")),
+					num_of(json_get(it, "PublicPort")) };
+	qsort(v, n, sizeof(*v), by_port);
+	for (size_t i = 0; i < n; i++) {
+		struct range *r = NULL;
+
+		if (*v[i].ip && v[i].public_port != v[i].private_port) {
+			add_sep(&mapped);
+			add_host(&mapped, v[i].ip);
+			sb_addf(&mapped, "%lld->%lld/%s", (long long)v[i].public_port,
+				(long long)v[i].private_port, v[i].proto);
 			continue;
-		add_port(b, v[start], p);
-		start = i;
+		}
+		for (size_t k = 0; k < n_open && !r; k++)
+			if (strcmp(open[k].ip, v[i].ip) == 0 && strcmp(open[k].proto, v[i].proto) == 0)
+				r = &open[k];
+		if (!r) {
+			open[n_open++] =
+				(struct range){ v[i].ip, v[i].proto, v[i].private_port, v[i].private_port };
+		} else if (v[i].private_port == r->last + 1) {
+			r->last++;
+		} else {
+			add_range(&done, r);
+			r->first = r->last = v[i].private_port;
+		}
 	}
-}
-
-static int by_text(const void *a, const void *b)
-{
-	const char *const *x = a, *const *y = b;
-
-	return strcmp(*x, *y);
-}
-
-/* "a=1,b=2", sorted. */
-static void labels_text(const struct json *labels, struct strbuf *b)
-{
-	cleanup_strlist struct strlist l = { 0 };
-
-	json_for_each (it, labels)
-		strlist_take(&l, xasprintf("%s=%s", it->key.p, json_str(it) ? json_str(it) : ""));
-	if (l.n)
-		qsort(l.v, l.n, sizeof(*l.v), by_text);
-	for (size_t i = 0; i < l.n; i++)
-		sb_addf(b, "%s%s", i ? "," : "", l.v[i]);
-}
-
-static void local_time(int64_t sec, char *buf, size_t n)
-{
-	time_t t = (time_t)sec;
-	struct tm tm;
-
-	(void)localtime_r(&t, &tm);
-	(void)strftime(buf, n, "%Y-%m-%d %H:%M:%S %z %Z", &tm);
-}
-
-static void row(struct list *l, struct cli *c, const struct json *j)
-{
-	bool whole = flag_bool(&c->f, "no-trunc");
-	cleanup_strbuf struct strbuf ports = { 0 }, names = { 0 }, labels = { 0 }, mounts = { 0 },
-				     nets = { 0 }, size = { 0 }, command = { 0 };
-	const char *image = js(j, "Image"), *id = js(j, "Id");
-	size_t volumes = 0;
-	char created[64];
-
-	list_row(l);
-	list_field(l, "ID", whole ? id : short_id(c, id));
-	if (!whole && str_starts(image, "sha256:"))
-		image = short_id(c, image);
-	else if (!whole && strstr(image, "@sha256:"))
-		image = arena_strndup(c->a, image, (size_t)(strstr(image, "@sha256:") - image));
-	list_field(l, "Image", *image ? image : "<no image>");
-	sb_addf(&command, "\"%s\"", whole ? js(j, "Command") : ellipsis(c, js(j, "Command"), 20));
-	list_field(l, "Command", command.p);
-	local_time(ji(j, "Created"), created, sizeof(created));
-	list_field(l, "CreatedAt", created);
-	list_field(l, "RunningFor", ago(c, ji(j, "Created") * NS_PER_SEC));
-	list_field(l, "Status", js(j, "Status"));
-	list_field(l, "State", js(j, "State"));
-	ports_text(json_get(j, "Ports"), &ports);
-	list_field(l, "Ports", sb_str(&ports));
-	json_for_each (it, json_get(j, "Names")) {
-		const char *name = json_str(it) ? json_str(it) : "";
-
-		name += *name == '/';
-		/* Links have a second "/": shown only in full. */
-		if (whole || !strchr(name, '/'))
-			sb_addf(&names, "%s%s", names.n ? "," : "", name);
+	for (size_t k = 0; k < n_open; k++)
+		add_range(&done, &open[k]);
+	if (mapped.n) {
+		add_sep(&done);
+		sb_addsv(&done, sb_sv(&mapped));
 	}
-	list_field(l, "Names", sb_str(&names));
-	labels_text(json_get(j, "Labels"), &labels);
-	list_field(l, "Labels", sb_str(&labels));
-	json_for_each (it, json_get(j, "Mounts")) {
-		const char *name = *js(it, "Name") ? js(it, "Name") : js(it, "Source");
-
-		volumes += strcmp(js(it, "Driver"), "local") == 0;
-		sb_addf(&mounts, "%s%s", mounts.n ? "," : "", whole ? name : ellipsis(c, name, 15));
-	}
-	list_field(l, "Mounts", sb_str(&mounts));
-	list_fieldf(l, "LocalVolumes", "%zu", volumes);
-	json_for_each (it, json_path(j, "NetworkSettings.Networks"))
-		sb_addf(&nets, "%s%s", nets.n ? "," : "", it->key.p);
-	list_field(l, "Networks", sb_str(&nets));
-	sb_add(&size, size_human_prec((double)ji(j, "SizeRw"), 3).s);
-	if (ji(j, "SizeRootFs") > 0)
-		sb_addf(&size, " (virtual %s)", size_human_prec((double)ji(j, "SizeRootFs"), 3).s);
-	list_field(l, "Size", size.p);
-	list_field(l, "Platform", "");
-	list_end_row(l);
+	return arena_strdup(c->a, sb_str(&done));
 }
 
-static int ps_run(struct cli *c, struct err **e)
-{
-	cleanup_strbuf struct strbuf path = { 0 };
-	const char *format = flag_str(&c->f, "format");
-	const struct json *j = NULL;
-	struct list l;
-	int64_t last = flag_bool(&c->f, "latest") ? 1 : flag_i64(&c->f, "last", -1);
-	bool size = flag_bool(&c->f, "size");
+/* --- other cells --- */
 
-	if (str_empty(format) && !flag_bool(&c->f, "quiet") && c->config)
-		format = js(c->config, "psFormat");
-	size = size || (format && strstr(format, ".Size") != NULL);
-	sb_add(&path, "/containers/json");
-	client_query(&path, "all", flag_bool(&c->f, "all") || last > 0 ? "1" : NULL);
-	client_query(&path, "size", size ? "1" : NULL);
+static const char *names_text(struct cli *c, const struct json *names, bool no_trunc)
+{
+	cleanup_strbuf struct strbuf b = { 0 };
+
+	json_for_each (it, names) {
+		const char *name = str_of(it);
+
+		if (*name == '/')
+			name++;
+		if (!no_trunc && strchr(name, '/'))
+			continue; /* a link's name */
+		sb_addf(&b, "%s%s", b.n ? "," : "", name);
+	}
+	return arena_strdup(c->a, sb_str(&b));
+}
+
+static const char *image_text(struct cli *c, const struct json *j, bool no_trunc)
+{
+	const char *image = str_of(json_get(j, "Image")), *id = str_of(json_get(j, "ImageID"));
+	const char *at = strchr(image, '@');
+
+	if (!*image)
+		return "<no image>";
+	if (no_trunc)
+		return image;
+	if (*id && strcmp(cell_trunc_id(c, id), cell_trunc_id(c, image)) == 0)
+		return cell_trunc_id(c, image);
+	if (at && !str_starts(image, "sha256:"))
+		return arena_strndup(c->a, image, (size_t)(at - image));
+	return image;
+}
+
+static const char *networks_text(struct cli *c, const struct json *nets)
+{
+	cleanup_strbuf struct strbuf b = { 0 };
+
+	if (json_is(nets, JSON_OBJECT)) {
+		json_for_each (it, nets)
+			sb_addf(&b, "%s%s", b.n ? "," : "", it->key.p);
+	}
+	return arena_strdup(c->a, sb_str(&b));
+}
+
+static const char *mounts_text(struct cli *c, const struct json *mounts, bool no_trunc, size_t *volumes)
+{
+	cleanup_strbuf struct strbuf b = { 0 };
+
+	*volumes = 0;
+	json_for_each (it, mounts) {
+		const char *name = str_of(json_get(it, "Name"));
+
+		if (strcmp(str_of(json_get(it, "Driver")), "local") == 0)
+			++*volumes;
+		if (!*name)
+			name = str_of(json_get(it, "Source"));
+		sb_addf(&b, "%s%s", b.n ? "," : "", no_trunc ? name : cell_ellipsis(c, name, 15));
+	}
+	return arena_strdup(c->a, sb_str(&b));
+}
+
+static const char *size_text(struct cli *c, const struct json *j)
+{
+	const char *rw = size_human_prec((double)num_of(json_get(j, "SizeRw")), 3).s;
+	int64_t all = num_of(json_get(j, "SizeRootFs"));
+
+	if (all > 0)
+		return arena_printf(c->a, "%s (virtual %s)",
+				    size_human_prec((double)num_of(json_get(j, "SizeRw")), 3).s,
+				    size_human_prec((double)all, 3).s);
+	return arena_strdup(c->a, rw);
+}
+
+static int add_row(struct cli *c, struct format *f, const struct json *j, bool no_trunc, struct err **e)
+{
+	const char *id = str_of(json_get(j, "Id")), *command = str_of(json_get(j, "Command"));
+	int64_t created = num_of(json_get(j, "Created"));
+	size_t volumes;
+
+	row_begin(f);
+	row_add(f, "ID", no_trunc ? id : cell_trunc_id(c, id));
+	row_add(f, "Names", names_text(c, json_get(j, "Names"), no_trunc));
+	row_add(f, "Image", image_text(c, j, no_trunc));
+	row_add(f, "Command", cell_quote(c, no_trunc ? command : cell_ellipsis(c, command, 20)));
+	row_add(f, "CreatedAt", cell_time(c, created));
+	row_add(f, "RunningFor", cell_ago(c, created));
+	row_add(f, "Ports", ports_text(c, json_get(j, "Ports")));
+	row_add(f, "State", str_of(json_get(j, "State")));
+	row_add(f, "Status", str_of(json_get(j, "Status")));
+	row_add(f, "Size", size_text(c, j));
+	row_labels(f, json_get(j, "Labels"));
+	row_add(f, "Mounts", mounts_text(c, json_get(j, "Mounts"), no_trunc, &volumes));
+	row_add(f, "LocalVolumes", arena_printf(c->a, "%zu", volumes));
+	row_add(f, "Networks", networks_text(c, json_path(j, "NetworkSettings.Networks")));
+	row_add_json(f, "Platform", NULL);
+	return row_end(f, e);
+}
+
+static const char *list_path(struct cli *c, bool with_size, struct err **e)
+{
+	const struct model_str_list *filter = flag_list(&c->f, "filter");
+	int64_t last = flag_bool(&c->f, "latest") ? 1 : flag_num(&c->f, "last");
+	const char *path = "/containers/json";
+
+	if (flag_bool(&c->f, "all"))
+		path = client_query(c->a, path, "all", "1");
 	if (last > 0)
-		client_query(&path, "limit", arena_printf(c->a, "%lld", (long long)last));
-	if (cli_filters(c, flag_list(&c->f, "filter"), &path, e) < 0 ||
-	    cli_call(c, "GET", path.p, SV(""), &j, e) < 0)
-		return -1;
-	list_init(&l, c, columns, ARRAY_LEN(columns),
-		  size ? "table "
-			 "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{."
-			 "Names}}\t{{.Size}}"
-		       : "table "
-			 "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{."
-			 "Names}}",
-		  "ID");
-	json_for_each (it, j)
-		row(&l, c, it);
-	return list_print(&l, format, flag_bool(&c->f, "quiet"), e);
+		path = client_query(c->a, path, "limit", arena_printf(c->a, "%lld", (long long)last));
+	if (with_size)
+		path = client_query(c->a, path, "size", "1");
+	if (filter->n) {
+		const char *f = cli_filters(c, filter, e);
+		if (!f)
+			return NULL;
+		path = client_query(c->a, path, "filters", f);
+	}
+	return path;
 }
 
-const struct command cmd_ps = { "container ls",  "container list, container ps, ps",
-				"[OPTIONS]",     "List containers",
-				FLAGS(ps_flags), .run = ps_run };
+static int ps(struct cli *c, struct err **e)
+{
+	const char *format = flag_str(&c->f, "format"), *path;
+	bool quiet = flag_bool(&c->f, "quiet"), no_trunc = flag_bool(&c->f, "no-trunc"),
+	     size = flag_bool(&c->f, "size");
+	const struct json *list = NULL;
+	struct format f;
+
+	if (!*format && !quiet)
+		format = cli_config_str(c, "psFormat");
+	if (quiet)
+		format = "{{.ID}}";
+	if (strstr(format, ".Size"))
+		size = true;
+	if (format_open(&f, c, format, size ? TABLE "\t{{.Size}}" : TABLE, columns, ARRAY_LEN(columns), e) <
+	    0)
+		return -1;
+	path = list_path(c, size, e);
+	if (!path || cli_json(c, "GET", path, NULL, &list, e) < 0)
+		return -1;
+	json_for_each (it, list)
+		if (add_row(c, &f, it, no_trunc, e) < 0)
+			return -1;
+	return format_end(&f, e);
+}
+
+static const struct flag flags[] = {
+	{ "all", FLAG_BOOL, 'a', .help = "Show all containers (default shows just running)" },
+	{ "filter", FLAG_FILTER, 'f', .help = "Filter output based on conditions provided" },
+	{ "format", FLAG_STRING, .help = FORMAT_HELP_TABLE },
+	{ "last", FLAG_INT, 'n', .def = "-1",
+	  .help = "Show n last created containers (includes all states)" },
+	{ "latest", FLAG_BOOL, 'l', .help = "Show the latest created container (includes all states)" },
+	{ "no-trunc", FLAG_BOOL, .help = "Don't truncate output" },
+	{ "quiet", FLAG_BOOL, 'q', .help = "Only display container IDs" },
+	{ "size", FLAG_BOOL, 's', .help = "Display total file sizes" },
+};
+
+const struct command cmd_ps = {
+	.name = "ls",
+	.group = "container",
+	.top = "ps",
+	.aliases = "list ps",
+	.usage = "[OPTIONS]",
+	.about = "List containers",
+	FLAGS(flags),
+	.is_common = true,
+	.run = ps,
+};

@@ -1,68 +1,79 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* volume and network commands. */
-#include "cli/format.h"
+/* volume create, ls, rm; network ls. */
+#include "cli/commands.h"
 
 #include "base/clock.h"
+#include "cli/format.h"
 #include "model/api.gen.h"
-#include "model/size.h"
+#include "model/env.h"
 
-#include <stdio.h>
-
-static const struct flag create_flags[] = {
-	{ "driver", 'd', FLAG_STRING, 0, NULL, "Driver of the volume", "local" },
-	{ "label", 0, FLAG_LIST, 0, NULL, "Set a label", NULL },
-	{ "name", 0, FLAG_STRING, FLAG_HIDDEN, NULL, "Name", NULL },
-	{ "opt", 'o', FLAG_LIST, 0, "map", "Option of the driver", NULL },
-};
-
-static void put_all(struct cli *c, const char *flag, struct model_str_map *m)
+static int create(struct cli *c, struct err **e)
 {
-	const struct strlist *l = flag_list(&c->f, flag);
-
-	for (size_t i = 0; i < l->n; i++) {
-		struct sv k, v;
-
-		(void)sv_cut(sv_of(l->v[i]), '=', &k, &v);
-		model_map_put(c->a, m, arena_strndup(c->a, k.p, k.n), arena_strndup(c->a, v.p, v.n));
-	}
-}
-
-static int create_run(struct cli *c, struct err **e)
-{
-	struct api_volume_create_request rq = { .driver = flag_str(&c->f, "driver") };
-	cleanup_strbuf struct strbuf body = { 0 };
-	struct jw w = jw_to(&body);
+	struct api_volume_create_request rq = { .driver = flag_str(&c->f, "driver"),
+						.name = cli_arg(c, 0) ? cli_arg(c, 0)
+								      : flag_str(&c->f, "name") };
+	cleanup_strbuf struct strbuf b = { 0 };
+	struct jw w = jw_to(&b);
 	const struct json *j = NULL;
 
-	rq.name = c->args.n ? c->args.v[0] : flag_str(&c->f, "name") ? flag_str(&c->f, "name") : "";
-	put_all(c, "label", &rq.labels);
-	put_all(c, "opt", &rq.driver_opts);
+	if (cli_arg(c, 0) && *flag_str(&c->f, "name"))
+		return err_set(e, ERR_INVALID,
+			       "conflicting options: cannot specify a volume-name through both --name and as "
+			       "a positional arg");
+	env_to_map(c->a, flag_list(&c->f, "opt"), &rq.driver_opts);
+	env_to_map(c->a, flag_list(&c->f, "label"), &rq.labels);
 	api_volume_create_request_encode(&w, &rq);
-	if (cli_call(c, "POST", "/volumes/create", sb_sv(&body), &j, e) < 0)
+	if (cli_json(c, "POST", "/volumes/create", &b, &j, e) < 0)
 		return -1;
-	(void)printf("%s\n", js(j, "Name"));
+	(void)printf("%s\n", str_of(json_get(j, "Name")));
 	return 0;
 }
 
-static const struct flag ls_flags[] = {
-	{ "filter", 'f', FLAG_LIST, 0, "filter", "Show only what matches", NULL },
-	{ "format", 0, FLAG_STRING, 0, NULL, "Print as 'table', 'table TEMPLATE', 'json' or a Go template",
-	  NULL },
-	{ "no-trunc", 0, FLAG_BOOL, FLAG_HIDDEN, NULL, "Do not shorten", NULL },
-	{ "quiet", 'q', FLAG_BOOL, 0, NULL, "Only names", NULL },
+static const struct flag create_flags[] = {
+	{ "driver", FLAG_STRING, 'd', .def = "local", .help = "Specify volume driver name" },
+	{ "label", FLAG_LIST, .help = "Set metadata for a volume" },
+	{ "name", FLAG_STRING, .hidden = true, .help = "Specify volume name" },
+	{ "opt", FLAG_MAP, 'o', .def = "map[]", .help = "Set driver specific options" },
 };
 
-static const struct column volume_columns[] = {
-	{ "Driver", "DRIVER" }, { "Name", "VOLUME NAME" }, { "Mountpoint", "MOUNTPOINT" },
-	{ "Scope", "SCOPE" },   { "Labels", "LABELS" },    { "Size", "SIZE" },
-	{ "Links", "LINKS" },
+const struct command cmd_volume_create = {
+	.name = "create",
+	.group = "volume",
+	.usage = "[OPTIONS] [VOLUME]",
+	.about = "Create a volume",
+	FLAGS(create_flags),
+	.max_args = 1,
+	.run = create,
 };
 
-static int by_name(const void *a, const void *b)
+/* --- lists sorted by name, as docker sorts them --- */
+
+static int by_name(const void *x, const void *y)
 {
-	const struct json *const *x = a, *const *y = b;
+	const struct json *const *a = x, *const *b = y;
+	const char *p = str_of(json_get(*a, "Name")), *q = str_of(json_get(*b, "Name"));
 
-	return strcmp(js(*x, "Name"), js(*y, "Name"));
+	/* digits by their number, as in v2 before v10 */
+	while (*p && *q) {
+		if (*p >= '0' && *p <= '9' && *q >= '0' && *q <= '9') {
+			while (*p == '0' && p[1] >= '0' && p[1] <= '9')
+				p++;
+			while (*q == '0' && q[1] >= '0' && q[1] <= '9')
+				q++;
+			size_t n = strspn(p, "0123456789"), m = strspn(q, "0123456789");
+			int r = n != m ? (n < m ? -1 : 1) : strncmp(p, q, n);
+			if (r)
+				return r;
+			p += n;
+			q += m;
+			continue;
+		}
+		if (*p != *q)
+			return (unsigned char)*p < (unsigned char)*q ? -1 : 1;
+		p++;
+		q++;
+	}
+	return *p ? 1 : *q ? -1 : 0;
 }
 
 static const struct json **sorted(const struct json *list, size_t *n)
@@ -72,161 +83,195 @@ static const struct json **sorted(const struct json *list, size_t *n)
 	*n = 0;
 	json_for_each (it, list)
 		v[(*n)++] = it;
-	if (*n)
-		qsort(v, *n, sizeof(*v), by_name);
+	qsort((void *)v, *n, sizeof(*v), by_name);
 	return v;
 }
 
-static void labels_text(const struct json *labels, struct strbuf *b)
+static const char *list_path(struct cli *c, const char *path, struct err **e)
 {
-	json_for_each (it, labels)
-		sb_addf(b, "%s%s=%s", b->n ? "," : "", it->key.p, json_str(it) ? json_str(it) : "");
+	const struct model_str_list *filter = flag_list(&c->f, "filter");
+	const char *f;
+
+	if (!filter->n)
+		return path;
+	f = cli_filters(c, filter, e);
+	return f ? client_query(c->a, path, "filters", f) : NULL;
 }
 
-static int ls_run(struct cli *c, struct err **e)
-{
-	cleanup_strbuf struct strbuf path = { 0 };
-	cleanup_free const struct json **v = NULL;
-	const struct json *j = NULL;
-	struct list l;
-	size_t n;
-
-	sb_add(&path, "/volumes");
-	if (cli_filters(c, flag_list(&c->f, "filter"), &path, e) < 0 ||
-	    cli_call(c, "GET", path.p, SV(""), &j, e) < 0)
-		return -1;
-	v = sorted(json_get(j, "Volumes"), &n);
-	list_init(&l, c, volume_columns, ARRAY_LEN(volume_columns), "table {{.Driver}}\t{{.Name}}", "Name");
-	for (size_t i = 0; i < n; i++) {
-		cleanup_strbuf struct strbuf labels = { 0 };
-		const struct json *usage = json_get(v[i], "UsageData");
-
-		labels_text(json_get(v[i], "Labels"), &labels);
-		list_row(&l);
-		list_field(&l, "Driver", js(v[i], "Driver"));
-		list_field(&l, "Name", js(v[i], "Name"));
-		list_field(&l, "Mountpoint", js(v[i], "Mountpoint"));
-		list_field(&l, "Scope", js(v[i], "Scope"));
-		list_field(&l, "Labels", sb_str(&labels));
-		list_field(&l, "Size", usage ? size_human((double)ji(usage, "Size")).s : "N/A");
-		list_field(&l, "Links",
-			   usage ? arena_printf(c->a, "%lld", (long long)ji(usage, "RefCount")) : "N/A");
-		list_field(&l, "Status", "N/A");
-		list_field(&l, "Availability", "N/A");
-		list_field(&l, "Group", "N/A");
-		list_end_row(&l);
-	}
-	return list_print(&l, flag_str(&c->f, "format"), flag_bool(&c->f, "quiet"), e);
-}
-
-static const struct flag rm_flags[] = { { "force", 'f', FLAG_BOOL, 0, NULL, "Ignore what is not there",
-					  NULL } };
-
-static int rm_one(struct cli *c, const char *arg, struct err **e)
-{
-	cleanup_strbuf struct strbuf path = { 0 };
-
-	sb_add(&path, cli_path(c, "/volumes/%s", arg));
-	client_query(&path, "force", flag_bool(&c->f, "force") ? "1" : NULL);
-	return cli_call(c, "DELETE", path.p, SV(""), NULL, e);
-}
-
-static int rm_run(struct cli *c, struct err **e UNUSED)
-{
-	return cli_each(c, rm_one, true);
-}
-
-static const struct flag prune_flags[] = {
-	{ "all", 'a', FLAG_BOOL, 0, NULL, "Remove all unused volumes, not only anonymous ones", NULL },
-	{ "filter", 0, FLAG_LIST, 0, "filter", "Remove only what matches", NULL },
-	{ "force", 'f', FLAG_BOOL, 0, NULL, "Do not ask", NULL },
+static const struct column volume_columns[] = {
+	{ "Name", "VOLUME NAME" },
+	{ "Driver", "DRIVER" },
+	{ "Scope", "SCOPE" },
+	{ "Mountpoint", "MOUNTPOINT" },
+	{ "Labels", "LABELS" },
+	{ "Links", "LINKS" },
+	{ "Size", "SIZE" },
+	{ "Group", "GROUP" },
+	{ "Availability", "AVAILABILITY" },
+	{ "Status", "STATUS" },
 };
 
-static int prune_run(struct cli *c, struct err **e)
+static int ls(struct cli *c, struct err **e)
 {
-	const struct strlist *given = flag_list(&c->f, "filter");
-	cleanup_strbuf struct strbuf path = { 0 };
-	cleanup_strlist struct strlist filters = { 0 };
-	bool all = flag_bool(&c->f, "all");
-	const struct json *j = NULL, *list;
+	const char *format = flag_bool(&c->f, "quiet") ? "{{.Name}}" : flag_str(&c->f, "format"), *path;
+	const struct json *j = NULL;
+	struct format f;
+	size_t n;
 
-	if (!flag_bool(&c->f, "force") &&
-	    !cli_confirm(all ? "WARNING! This will remove all local volumes not used by at least one "
-			       "container.\nAre you sure you want to continue?"
-			     : "WARNING! This will remove anonymous local volumes not used by at least one "
-			       "container.\nAre you sure you want to continue?"))
-		return err_set(e, ERR_CANCELLED, "volume prune has been cancelled");
-	for (size_t i = 0; i < given->n; i++)
-		strlist_add(&filters, given->v[i]);
-	if (all)
-		strlist_add(&filters, "all=1");
-	sb_add(&path, "/volumes/prune");
-	if (cli_filters(c, &filters, &path, e) < 0 || cli_call(c, "POST", path.p, SV(""), &j, e) < 0)
+	if (flag_bool(&c->f, "cluster"))
+		return err_set(e, ERR_NOT_IMPLEMENTED, "--cluster is not available");
+	if (!*format)
+		format = cli_config_str(c, "volumesFormat");
+	if (format_open(&f, c, format, "table {{.Driver}}\t{{.Name}}", volume_columns,
+			ARRAY_LEN(volume_columns), e) < 0)
 		return -1;
-	list = json_get(j, "VolumesDeleted");
-	if (list && list->n) {
-		(void)printf("Deleted Volumes:\n");
-		json_for_each (it, list)
-			(void)printf("%s\n", json_str(it));
-		(void)printf("\n");
+	path = list_path(c, "/volumes", e);
+	if (!path || cli_json(c, "GET", path, NULL, &j, e) < 0)
+		return -1;
+	cleanup_free const struct json **v = sorted(json_get(j, "Volumes"), &n);
+	for (size_t i = 0; i < n; i++) {
+		row_begin(&f);
+		row_add(&f, "Name", str_of(json_get(v[i], "Name")));
+		row_add(&f, "Driver", str_of(json_get(v[i], "Driver")));
+		row_add(&f, "Scope", str_of(json_get(v[i], "Scope")));
+		row_add(&f, "Mountpoint", str_of(json_get(v[i], "Mountpoint")));
+		row_labels(&f, json_get(v[i], "Labels"));
+		static const char *const unknown[] = { "Links", "Size", "Group", "Availability", "Status" };
+		for (size_t k = 0; k < ARRAY_LEN(unknown); k++)
+			row_add(&f, unknown[k], "N/A");
+		if (row_end(&f, e) < 0)
+			return -1;
 	}
-	(void)printf("Total reclaimed space: %s\n", size_human((double)ji(j, "SpaceReclaimed")).s);
-	return 0;
+	return format_end(&f, e);
 }
+
+static const struct flag ls_flags[] = {
+	{ "cluster", FLAG_BOOL,
+	  .help = "Display only cluster volumes, and use cluster volume list formatting" },
+	{ "filter", FLAG_FILTER, 'f', .help = "Provide filter values (e.g. \"dangling=true\")" },
+	{ "format", FLAG_STRING, .help = FORMAT_HELP_TABLE },
+	{ "quiet", FLAG_BOOL, 'q', .help = "Only display volume names" },
+};
+
+const struct command cmd_volume_ls = {
+	.name = "ls",
+	.group = "volume",
+	.aliases = "list",
+	.usage = "[OPTIONS]",
+	.about = "List volumes",
+	FLAGS(ls_flags),
+	.run = ls,
+};
+
+static int rm_one(struct cli *c, const char *name, struct err **e)
+{
+	const char *path = client_path(c->a, "/volumes/", name, flag_bool(&c->f, "force") ? "?force=1" : "");
+
+	return cli_json(c, "DELETE", path, NULL, NULL, e);
+}
+
+static int rm(struct cli *c, struct err **e)
+{
+	return cli_each(c, rm_one, false, e);
+}
+
+static const struct flag rm_flags[] = {
+	{ "force", FLAG_BOOL, 'f', .help = "Force the removal of one or more volumes" },
+};
+
+const struct command cmd_volume_rm = {
+	.name = "rm",
+	.group = "volume",
+	.aliases = "remove",
+	.usage = "[OPTIONS] VOLUME [VOLUME...]",
+	.about = "Remove one or more volumes. You cannot remove a volume that is in use by a container.",
+	FLAGS(rm_flags),
+	.min_args = 1,
+	.max_args = -1,
+	.run = rm,
+};
+
+/* --- network ls --- */
 
 static const struct column network_columns[] = {
-	{ "ID", "NETWORK ID" }, { "Name", "NAME" },
-	{ "Driver", "DRIVER" }, { "Scope", "SCOPE" },
-	{ "IPv6", "IPV6" },     { "Internal", "INTERNAL" },
-	{ "Labels", "LABELS" }, { "CreatedAt", "CREATED AT" },
+	{ "ID", "NETWORK ID" },     { "Name", "NAME" },     { "Driver", "DRIVER" },
+	{ "Scope", "SCOPE" },       { "IPv4", "IPV4" },     { "IPv6", "IPV6" },
+	{ "Internal", "INTERNAL" }, { "Labels", "LABELS" }, { "CreatedAt", "CREATED AT" },
 };
 
-static int network_ls_run(struct cli *c, struct err **e)
+static const char *bool_text(const struct json *j)
 {
-	cleanup_strbuf struct strbuf path = { 0 };
-	cleanup_free const struct json **v = NULL;
-	const struct json *j = NULL;
-	struct list l;
-	size_t n;
-
-	sb_add(&path, "/networks");
-	if (cli_filters(c, flag_list(&c->f, "filter"), &path, e) < 0 ||
-	    cli_call(c, "GET", path.p, SV(""), &j, e) < 0)
-		return -1;
-	v = sorted(j, &n);
-	list_init(&l, c, network_columns, ARRAY_LEN(network_columns),
-		  "table {{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}", "ID");
-	for (size_t i = 0; i < n; i++) {
-		cleanup_strbuf struct strbuf labels = { 0 };
-
-		labels_text(json_get(v[i], "Labels"), &labels);
-		list_row(&l);
-		list_field(&l, "ID",
-			   flag_bool(&c->f, "no-trunc") ? js(v[i], "Id") : short_id(c, js(v[i], "Id")));
-		list_field(&l, "Name", js(v[i], "Name"));
-		list_field(&l, "Driver", js(v[i], "Driver"));
-		list_field(&l, "Scope", js(v[i], "Scope"));
-		list_field(&l, "IPv4", jb(v[i], "EnableIPv4") ? "true" : "false");
-		list_field(&l, "IPv6", jb(v[i], "EnableIPv6") ? "true" : "false");
-		list_field(&l, "Internal", jb(v[i], "Internal") ? "true" : "false");
-		list_field(&l, "Labels", sb_str(&labels));
-		list_field(&l, "CreatedAt", js(v[i], "Created"));
-		list_end_row(&l);
-	}
-	return list_print(&l, flag_str(&c->f, "format"), flag_bool(&c->f, "quiet"), e);
+	return json_bool(j) ? "true" : "false";
 }
 
-const struct command cmd_volume_create = { "volume create",      NULL,
-					   "[OPTIONS] [VOLUME]", "Create a volume",
-					   FLAGS(create_flags),  .max = 1,
-					   .run = create_run };
-const struct command cmd_volume_ls = { "volume ls",    "volume list",   "[OPTIONS]",
-				       "List volumes", FLAGS(ls_flags), .run = ls_run };
-const struct command cmd_volume_rm = { "volume rm",       "volume remove", "[OPTIONS] VOLUME [VOLUME...]",
-				       "Remove volumes",  FLAGS(rm_flags), .min = 1,
-				       .max = CLI_NO_MAX, .run = rm_run };
-const struct command cmd_volume_prune = { "volume prune",     NULL,
-					  "[OPTIONS]",        "Remove unused volumes",
-					  FLAGS(prune_flags), .run = prune_run };
-const struct command cmd_network_ls = { "network ls",    "network list",  "[OPTIONS]",
-					"List networks", FLAGS(ls_flags), .run = network_ls_run };
+/* RFC 3339 as Go prints a time.Time */
+static const char *created_text(struct cli *c, const char *when)
+{
+	int64_t ns;
+
+	if (clock_parse_rfc3339(sv_of(when), &ns) < 0)
+		return when;
+	int64_t sec = ns / NS_PER_SEC, frac = ns % NS_PER_SEC;
+	const char *base = cell_time(c, sec);
+	if (frac <= 0 || strlen(base) < 19)
+		return base;
+	char digits[16];
+	(void)snprintf(digits, sizeof(digits), "%09lld", (long long)frac);
+	size_t n = 9;
+	while (n > 0 && digits[n - 1] == '0')
+		n--;
+	return arena_printf(c->a, "%.19s.%.*s%s", base, (int)n, digits, base + 19);
+}
+
+static int network_ls(struct cli *c, struct err **e)
+{
+	const char *format = flag_bool(&c->f, "quiet") ? "{{.ID}}" : flag_str(&c->f, "format"), *path;
+	bool no_trunc = flag_bool(&c->f, "no-trunc");
+	const struct json *j = NULL;
+	struct format f;
+	size_t n;
+
+	if (!*format)
+		format = cli_config_str(c, "networksFormat");
+	if (format_open(&f, c, format, "table {{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}", network_columns,
+			ARRAY_LEN(network_columns), e) < 0)
+		return -1;
+	path = list_path(c, "/networks", e);
+	if (!path || cli_json(c, "GET", path, NULL, &j, e) < 0)
+		return -1;
+	cleanup_free const struct json **v = sorted(j, &n);
+	for (size_t i = 0; i < n; i++) {
+		const char *id = str_of(json_get(v[i], "Id"));
+
+		row_begin(&f);
+		row_add(&f, "ID", no_trunc ? id : cell_trunc_id(c, id));
+		row_add(&f, "Name", str_of(json_get(v[i], "Name")));
+		row_add(&f, "Driver", str_of(json_get(v[i], "Driver")));
+		row_add(&f, "Scope", str_of(json_get(v[i], "Scope")));
+		row_add(&f, "IPv4", bool_text(json_get(v[i], "EnableIPv4")));
+		row_add(&f, "IPv6", bool_text(json_get(v[i], "EnableIPv6")));
+		row_add(&f, "Internal", bool_text(json_get(v[i], "Internal")));
+		row_labels(&f, json_get(v[i], "Labels"));
+		row_add(&f, "CreatedAt", created_text(c, str_of(json_get(v[i], "Created"))));
+		if (row_end(&f, e) < 0)
+			return -1;
+	}
+	return format_end(&f, e);
+}
+
+static const struct flag network_flags[] = {
+	{ "filter", FLAG_FILTER, 'f', .help = "Provide filter values (e.g. \"driver=bridge\")" },
+	{ "format", FLAG_STRING, .help = FORMAT_HELP_TABLE },
+	{ "no-trunc", FLAG_BOOL, .help = "Do not truncate the output" },
+	{ "quiet", FLAG_BOOL, 'q', .help = "Only display network IDs" },
+};
+
+const struct command cmd_network_ls = {
+	.name = "ls",
+	.group = "network",
+	.aliases = "list",
+	.usage = "[OPTIONS]",
+	.about = "List networks",
+	FLAGS(network_flags),
+	.run = network_ls,
+};

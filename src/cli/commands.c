@@ -1,59 +1,60 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The one list of commands: dispatch, help and completion come from it. */
-#include "cli/cli.h"
-#include "cli/create.h"
+#include "cli/commands.h"
 
-/* X(symbol of a struct command) */
-#define COMMANDS(X)                                                                                          \
-	X(cmd_run)                                                                                           \
-	X(cmd_create)                                                                                        \
-	X(cmd_start)                                                                                         \
-	X(cmd_attach)                                                                                        \
-	X(cmd_exec)                                                                                          \
-	X(cmd_stop)                                                                                          \
-	X(cmd_restart)                                                                                       \
-	X(cmd_kill)                                                                                          \
-	X(cmd_pause)                                                                                         \
-	X(cmd_unpause)                                                                                       \
-	X(cmd_rename)                                                                                        \
-	X(cmd_wait)                                                                                          \
-	X(cmd_rm)                                                                                            \
-	X(cmd_container_prune)                                                                               \
-	X(cmd_port)                                                                                          \
-	X(cmd_top)                                                                                           \
-	X(cmd_logs)                                                                                          \
-	X(cmd_update)                                                                                        \
-	X(cmd_ps)                                                                                            \
-	X(cmd_stats)                                                                                         \
-	X(cmd_inspect)                                                                                       \
-	X(cmd_image_inspect)                                                                                 \
-	X(cmd_volume_inspect)                                                                                \
-	X(cmd_network_inspect)                                                                               \
-	X(cmd_images)                                                                                        \
-	X(cmd_history)                                                                                       \
-	X(cmd_tag)                                                                                           \
-	X(cmd_rmi)                                                                                           \
-	X(cmd_load)                                                                                          \
-	X(cmd_import)                                                                                        \
-	X(cmd_save)                                                                                          \
-	X(cmd_image_prune)                                                                                   \
-	X(cmd_bootstrap)                                                                                     \
-	X(cmd_volume_create)                                                                                 \
-	X(cmd_volume_ls)                                                                                     \
-	X(cmd_volume_rm)                                                                                     \
-	X(cmd_volume_prune)                                                                                  \
-	X(cmd_network_ls)                                                                                    \
-	X(cmd_version)                                                                                       \
-	X(cmd_info)                                                                                          \
-	X(cmd_events)                                                                                        \
-	X(cmd_df)                                                                                            \
-	X(cmd_system_prune)
+const struct command_group command_groups[] = {
+	{ "container", "Manage containers" }, { "image", "Manage images" },
+	{ "network", "Manage networks" },     { "system", "Manage Docker" },
+	{ "volume", "Manage volumes" },
+};
+const size_t n_command_groups = ARRAY_LEN(command_groups);
 
-#define X(c) extern const struct command c;
-COMMANDS(X)
-#undef X
-
-#define X(c) &c,
-const struct command *const cli_commands[] = { COMMANDS(X) };
-#undef X
-const size_t cli_n_commands = ARRAY_LEN(cli_commands);
+const struct command *const commands[] = {
+	/* the common ones, in the order help shows them */
+	&cmd_run,
+	&cmd_exec,
+	&cmd_ps,
+	&cmd_pull,
+	&cmd_images,
+	&cmd_version,
+	&cmd_info,
+	/* the rest */
+	&cmd_attach,
+	&cmd_container_inspect,
+	&cmd_container_prune,
+	&cmd_create,
+	&cmd_events,
+	&cmd_history,
+	&cmd_image_bootstrap,
+	&cmd_image_inspect,
+	&cmd_image_prune,
+	&cmd_import,
+	&cmd_inspect,
+	&cmd_kill,
+	&cmd_load,
+	&cmd_logs,
+	&cmd_network_inspect,
+	&cmd_network_ls,
+	&cmd_pause,
+	&cmd_port,
+	&cmd_rename,
+	&cmd_restart,
+	&cmd_rm,
+	&cmd_rmi,
+	&cmd_save,
+	&cmd_start,
+	&cmd_stats,
+	&cmd_stop,
+	&cmd_system_df,
+	&cmd_system_prune,
+	&cmd_tag,
+	&cmd_top,
+	&cmd_unpause,
+	&cmd_update,
+	&cmd_volume_create,
+	&cmd_volume_inspect,
+	&cmd_volume_ls,
+	&cmd_volume_prune,
+	&cmd_volume_rm,
+	&cmd_wait,
+};
+const size_t n_commands = ARRAY_LEN(commands);

@@ -2,221 +2,231 @@
 #include "cli/flags.h"
 
 #include "base/clock.h"
-#include "base/mem.h"
+#include "model/mounts.h"
+#include "model/options.h"
 #include "model/size.h"
 
 #include <assert.h>
 #include <errno.h>
 
-void flags_init(struct flags *f, const struct flag *def, size_t n)
+static struct flag_value *value_of(const struct flags *f, const struct flag *flag)
 {
-	f->def = def;
-	f->n = n;
-	f->v = xcalloc(n, sizeof(*f->v));
-	for (size_t i = 0; i < n; i++)
-		f->v[i].b = (def[i].how & FLAG_TRUE) != 0;
+	return &f->v[flag - f->table];
 }
 
-void flags_release(struct flags *f)
+static const struct flag *by_name(const struct flags *f, struct sv name)
 {
 	for (size_t i = 0; i < f->n; i++)
-		strlist_release(&f->v[i].list);
-	free(f->v);
-	*f = (struct flags){ 0 };
+		if (sv_eqs(name, f->table[i].name))
+			return &f->table[i];
+	return NULL;
 }
 
-static ssize_t find_name(const struct flags *f, struct sv name)
-{
-	for (size_t i = 0; i < f->n; i++) {
-		if (!sv_eqs(name, f->def[i].name))
-			continue;
-		return f->def[i].how & FLAG_ALIAS ? find_name(f, sv_of(f->def[i].word)) : (ssize_t)i;
-	}
-	return -1;
-}
-
-static ssize_t find_letter(const struct flags *f, char c)
+static const struct flag *by_shorthand(const struct flags *f, char c)
 {
 	for (size_t i = 0; i < f->n; i++)
-		if (f->def[i].letter == c)
-			return f->def[i].how & FLAG_ALIAS ? find_name(f, sv_of(f->def[i].word)) : (ssize_t)i;
-	return -1;
+		if (f->table[i].shorthand == c)
+			return &f->table[i];
+	return NULL;
 }
 
-static int bad_value(const struct flag *d, const char *value, const char *why, struct err **e)
+static const struct flag *real_flag(const struct flags *f, const struct flag *flag)
 {
-	if (d->letter)
-		return err_set(e, ERR_INVALID, "invalid argument \"%s\" for \"-%c, --%s\" flag: %s", value,
-			       d->letter, d->name, why);
-	return err_set(e, ERR_INVALID, "invalid argument \"%s\" for \"--%s\" flag: %s", value, d->name, why);
+	return flag->alias_of ? by_name(f, sv_of(flag->alias_of)) : flag;
 }
 
-/* "1.5" -> 1500000000; Go parses a rational and wants a whole number of nano units. */
-static int parse_decimal(struct sv s, int64_t *out)
+static int parse_number(const char *fn, struct sv s, int64_t min, int64_t max, int64_t *out, struct err **e)
 {
-	struct sv whole, frac;
-	int64_t w = 0, unit = 100000000, f = 0;
-	bool neg = s.n && s.p[0] == '-';
+	int r = parse_i64(s, min, max, out);
 
-	if (neg)
-		s = sv_sub(s, 1, s.n);
-	(void)sv_cut(s, '.', &whole, &frac);
-	if ((whole.n == 0 && frac.n == 0) || (whole.n && parse_i64(whole, 0, 1000000000, &w) < 0) ||
-	    frac.n > 9)
-		return -EINVAL;
-	for (size_t i = 0; i < frac.n; i++, unit /= 10) {
-		if (frac.p[i] < '0' || frac.p[i] > '9')
-			return -EINVAL;
-		f += (frac.p[i] - '0') * unit;
-	}
-	*out = (neg ? -1 : 1) * (w * 1000000000 + f);
+	if (r == -ERANGE)
+		return err_set(e, ERR_INVALID, "%s: parsing \"%s\": value out of range", fn, s.p);
+	if (r < 0)
+		return err_set(e, ERR_INVALID, "%s: parsing \"%s\": invalid syntax", fn, s.p);
 	return 0;
 }
 
-static int set_value(struct flags *f, size_t at, const char *value, struct err **e)
+static int add_strings(struct flags *f, struct flag_value *v, const char *text, struct err **e)
 {
-	const struct flag *d = &f->def[at];
-	struct flag_value *v = &f->v[at];
-	cleanup_err struct err *why = NULL;
-	char text[160];
-	int r = 0;
+	struct model_str_list fields = { 0 };
 
-	if (d->how & FLAG_UNSUPPORTED)
-		return err_set(e, ERR_NOT_IMPLEMENTED, "flag --%s is not supported", d->name);
-	switch (d->kind) {
+	if (csv_fields(f->a, sv_of(text), &fields, e) < 0)
+		return -1;
+	for (size_t i = 0; i < fields.n; i++)
+		model_strs_add(f->a, &v->list, fields.v[i]);
+	return 0;
+}
+
+static int convert(struct flags *f, const struct flag *flag, struct flag_value *v, const char *text,
+		   struct err **e)
+{
+	struct sv s = sv_of(text);
+
+	switch (flag->type) {
 	case FLAG_BOOL:
-		r = parse_bool(sv_of(value), &v->b);
-		if (r < 0) {
-			(void)snprintf(text, sizeof(text),
-				       "strconv.ParseBool: parsing \"%.80s\": invalid syntax", value);
-			return bad_value(d, value, text, e);
-		}
-		break;
-	case FLAG_INT:
-	case FLAG_UINT16:
-		r = parse_i64(sv_of(value), d->kind == FLAG_UINT16 ? 0 : INT64_MIN,
-			      d->kind == FLAG_UINT16 ? UINT16_MAX : INT64_MAX, &v->i);
-		if (r < 0) {
-			(void)snprintf(text, sizeof(text), "strconv.Parse%s: parsing \"%.80s\": %s",
-				       d->kind == FLAG_UINT16 ? "Uint" : "Int", value,
-				       r == -ERANGE ? "value out of range" : "invalid syntax");
-			return bad_value(d, value, text, e);
-		}
-		break;
+		if (parse_bool(s, &v->b) < 0)
+			return err_set(e, ERR_INVALID, "strconv.ParseBool: parsing \"%s\": invalid syntax",
+				       text);
+		return 0;
+	case FLAG_STRING: v->str = arena_strdup(f->a, text); return 0;
+	case FLAG_INT: return parse_number("strconv.ParseInt", s, INT64_MIN, INT64_MAX, &v->num, e);
+	case FLAG_UINT16: return parse_number("strconv.ParseUint", s, 0, UINT16_MAX, &v->num, e);
+	case FLAG_UINT64: return parse_number("strconv.ParseUint", s, 0, INT64_MAX, &v->num, e);
+	case FLAG_LIST: model_strs_add(f->a, &v->list, text); return 0;
+	case FLAG_STRINGS: return add_strings(f, v, text, e);
+	case FLAG_MAP: model_strs_add(f->a, &v->list, text); return 0;
 	case FLAG_BYTES:
-		if ((d->how & FLAG_SIGNED) && strcmp(value, "-1") == 0)
-			v->i = -1;
-		else if (size_parse_ram(sv_of(value), &v->i, &why) < 0)
-			return bad_value(d, value, err_text(why), e);
-		break;
-	case FLAG_DURATION:
-		if (clock_parse_duration(sv_of(value), &v->i) < 0) {
-			(void)snprintf(text, sizeof(text), "time: invalid duration \"%.80s\"", value);
-			return bad_value(d, value, text, e);
-		}
-		break;
-	case FLAG_DECIMAL:
-		if (parse_decimal(sv_of(value), &v->i) < 0) {
-			(void)snprintf(text, sizeof(text), "failed to parse %.80s as a rational number",
-				       value);
-			return bad_value(d, value, text, e);
-		}
-		break;
-	case FLAG_LIST: strlist_add(&v->list, value); break;
-	case FLAG_STRING: break;
-	}
-	v->is_set = true;
-	v->s = value;
-	return 0;
-}
-
-/* -abc, -avalue, -a=value, -a value. */
-static int parse_letters(struct flags *f, int argc, char **argv, int *at, bool *help, struct err **e)
-{
-	const char *p = argv[*at] + 1;
-
-	for (; *p; p++) {
-		ssize_t i = find_letter(f, *p);
-
-		if (i < 0 && *p == 'h') {
-			*help = true;
+		if (strcmp(text, "-1") == 0) {
+			v->num = -1;
 			return 0;
 		}
-		if (i < 0)
-			return err_set(e, ERR_INVALID, "unknown shorthand flag: '%c' in -%s", *p,
-				       argv[*at] + 1);
-		if (f->def[i].kind == FLAG_BOOL) {
-			if (p[1] == '=')
-				return set_value(f, (size_t)i, p + 2, e);
-			if (set_value(f, (size_t)i, "true", e) < 0)
+		return size_parse_ram(s, &v->num, e);
+	case FLAG_DECIMAL: return nano_cpus_parse(s, &v->num, e);
+	case FLAG_DURATION:
+		if (clock_parse_duration(s, &v->num) < 0)
+			return err_set(e, ERR_INVALID, "time: invalid duration \"%s\"", text);
+		return 0;
+	case FLAG_FILTER:
+		if (*text && !strchr(text, '='))
+			return err_set(e, ERR_INVALID, "bad format of filter (expected name=value)");
+		if (*text)
+			model_strs_add(f->a, &v->list, text);
+		return 0;
+	}
+	return 0;
+}
+
+static int give(struct flags *f, const struct flag *as, const char *text, struct err **e)
+{
+	const struct flag *flag = real_flag(f, as);
+	struct flag_value *v = value_of(f, flag);
+	cleanup_err struct err *why = NULL;
+
+	v->is_set = true;
+	if (convert(f, flag, v, text, &why) == 0 && (!flag->check || flag->check(f->a, text, &why) == 0))
+		return 0;
+	cleanup_strbuf struct strbuf name = { 0 };
+	if (as->shorthand)
+		sb_addf(&name, "-%c, ", as->shorthand);
+	sb_addf(&name, "--%s", as->name);
+	return err_set(e, ERR_INVALID, "invalid argument \"%s\" for \"%s\" flag: %s", text, sb_str(&name),
+		       err_text(why));
+}
+
+/* Both return how many of the arguments were used, or -1. */
+static int parse_long(struct flags *f, char *const *argv, size_t left, struct err **e)
+{
+	const char *text = argv[0] + 2;
+	struct sv name, value;
+	bool has_value = sv_cut(sv_of(text), '=', &name, &value);
+
+	if (name.n == 0 || name.p[0] == '-')
+		return err_set(e, ERR_INVALID, "bad flag syntax: %s", argv[0]);
+	const struct flag *flag = by_name(f, name);
+	if (sv_eqs(name, "help")) {
+		f->wants_help = true;
+		return 1;
+	}
+	if (!flag)
+		return err_set(e, ERR_INVALID, "unknown flag: --%.*s", (int)name.n, name.p);
+	if (has_value)
+		return give(f, flag, value.p, e) < 0 ? -1 : 1;
+	if (flag->type == FLAG_BOOL)
+		return give(f, flag, "true", e) < 0 ? -1 : 1;
+	if (left < 2)
+		return err_set(e, ERR_INVALID, "flag needs an argument: --%s", flag->name);
+	return give(f, flag, argv[1], e) < 0 ? -1 : 2;
+}
+
+static int parse_short(struct flags *f, char *const *argv, size_t left, struct err **e)
+{
+	for (const char *p = argv[0] + 1; *p; p++) {
+		const struct flag *flag = by_shorthand(f, *p);
+
+		if (!flag && *p == 'h') {
+			f->wants_help = f->short_help = true;
+			return 1;
+		}
+		if (!flag)
+			return err_set(e, ERR_INVALID, "unknown shorthand flag: '%c' in -%s", *p, p);
+		if (p[1] == '=')
+			return give(f, flag, p + 2, e) < 0 ? -1 : 1;
+		if (flag->type == FLAG_BOOL) {
+			if (give(f, flag, "true", e) < 0)
 				return -1;
 			continue;
 		}
 		if (p[1])
-			return set_value(f, (size_t)i, p[1] == '=' ? p + 2 : p + 1, e);
-		if (*at + 1 >= argc)
-			return err_set(e, ERR_INVALID, "flag needs an argument: '%c' in -%s", *p,
-				       argv[*at] + 1);
-		return set_value(f, (size_t)i, argv[++*at], e);
+			return give(f, flag, p + 1, e) < 0 ? -1 : 1;
+		if (left < 2)
+			return err_set(e, ERR_INVALID, "flag needs an argument: '%c' in -%s", *p, p);
+		return give(f, flag, argv[1], e) < 0 ? -1 : 2;
 	}
-	return 0;
+	return 1;
 }
 
-static int parse_long(struct flags *f, int argc, char **argv, int *at, bool *help, struct err **e)
+int flags_parse(struct flags *f, struct arena *a, const struct flag *table, size_t n, char *const *argv,
+		size_t argc, bool only_first, struct err **e)
 {
-	struct sv name, value;
-	bool has_value = sv_cut(sv_of(argv[*at] + 2), '=', &name, &value);
-	ssize_t i = find_name(f, name);
+	size_t i = 0;
 
-	if (name.n == 0 || name.p[0] == '-')
-		return err_set(e, ERR_INVALID, "bad flag syntax: %s", argv[*at]);
-	if (i < 0 && sv_eqs(name, "help")) {
-		*help = true;
-		return 0;
+	*f = (struct flags){ .a = a, .table = table, .n = n };
+	f->v = arena_alloc(a, (n + 1) * sizeof(*f->v));
+	for (size_t k = 0; k < n; k++) {
+		const struct flag *flag = &table[k];
+
+		if (!flag->def)
+			continue;
+		if (flag->type == FLAG_BOOL)
+			f->v[k].b = strcmp(flag->def, "true") == 0;
+		else if (flag->type == FLAG_INT)
+			assert(parse_i64(sv_of(flag->def), INT64_MIN, INT64_MAX, &f->v[k].num) == 0);
+		else if (flag->type == FLAG_STRING)
+			f->v[k].str = flag->def;
 	}
-	if (i < 0)
-		return err_set(e, ERR_INVALID, "unknown flag: --%.*s", (int)name.n, name.p);
-	if (has_value)
-		return set_value(f, (size_t)i, value.p, e);
-	if (f->def[i].kind == FLAG_BOOL)
-		return set_value(f, (size_t)i, "true", e);
-	if (*at + 1 >= argc)
-		return err_set(e, ERR_INVALID, "flag needs an argument: --%.*s", (int)name.n, name.p);
-	return set_value(f, (size_t)i, argv[++*at], e);
-}
+	while (i < argc && !f->wants_help) {
+		const char *arg = argv[i];
+		int used;
 
-int flags_parse(struct flags *f, int argc, char **argv, int at, bool stop_at_word, struct strlist *words,
-		bool *wants_help, struct err **e)
-{
-	for (; at < argc; at++) {
-		const char *arg = argv[at];
-
-		if (strcmp(arg, "--") == 0) {
-			at++;
-			break;
-		}
-		if (arg[0] != '-' || arg[1] == '\0') {
-			if (stop_at_word)
+		if (arg[0] != '-' || !arg[1]) {
+			model_strs_add(a, &f->args, arg);
+			i++;
+			if (only_first)
 				break;
-			strlist_add(words, arg);
 			continue;
 		}
-		if ((arg[1] == '-' ? parse_long : parse_letters)(f, argc, argv, &at, wants_help, e) < 0)
+		if (strcmp(arg, "--") == 0) {
+			i++;
+			only_first = true;
+			break;
+		}
+		used = arg[1] == '-' ? parse_long(f, argv + i, argc - i, e)
+				     : parse_short(f, argv + i, argc - i, e);
+		if (used < 0)
 			return -1;
-		if (*wants_help)
-			return 0;
+		i += (size_t)used;
 	}
-	for (; at < argc; at++)
-		strlist_add(words, argv[at]);
+	for (; i < argc && !f->wants_help; i++)
+		model_strs_add(a, &f->args, argv[i]);
 	return 0;
 }
 
 const struct flag_value *flag_get(const struct flags *f, const char *name)
 {
-	ssize_t i = find_name(f, sv_of(name));
+	const struct flag *flag = by_name(f, sv_of(name));
 
-	assert(i >= 0);
-	return &f->v[i];
+	assert(flag);
+	return value_of(f, flag);
+}
+
+bool flag_has(const struct flags *f, const char *name)
+{
+	return by_name(f, sv_of(name)) != NULL;
+}
+
+bool flag_set(const struct flags *f, const char *name)
+{
+	return flag_get(f, name)->is_set;
 }
 
 bool flag_bool(const struct flags *f, const char *name)
@@ -224,107 +234,122 @@ bool flag_bool(const struct flags *f, const char *name)
 	return flag_get(f, name)->b;
 }
 
-bool flag_is_set(const struct flags *f, const char *name)
-{
-	return flag_get(f, name)->is_set;
-}
-
 const char *flag_str(const struct flags *f, const char *name)
 {
-	ssize_t i = find_name(f, sv_of(name));
+	const char *s = flag_get(f, name)->str;
 
-	assert(i >= 0);
-	return f->v[i].is_set ? f->v[i].s : f->def[i].def;
+	return s ? s : "";
 }
 
-int64_t flag_i64(const struct flags *f, const char *name, int64_t none)
+int64_t flag_num(const struct flags *f, const char *name)
 {
-	const struct flag_value *v = flag_get(f, name);
-
-	return v->is_set ? v->i : none;
+	return flag_get(f, name)->num;
 }
 
-const struct strlist *flag_list(const struct flags *f, const char *name)
+const struct model_str_list *flag_list(const struct flags *f, const char *name)
 {
 	return &flag_get(f, name)->list;
 }
 
-static const char *kind_word(const struct flag *d)
+const char *flag_value_name(const struct flag *f)
 {
-	if (d->word)
-		return d->word;
-	switch (d->kind) {
-	case FLAG_BOOL: return "";
+	if (f->value)
+		return f->value;
+	switch (f->type) {
+	case FLAG_BOOL: return NULL;
 	case FLAG_STRING: return "string";
-	case FLAG_LIST: return "list";
 	case FLAG_INT: return "int";
 	case FLAG_UINT16: return "uint16";
+	case FLAG_UINT64: return "uint";
+	case FLAG_LIST: return "list";
+	case FLAG_STRINGS: return "strings";
+	case FLAG_MAP: return "map";
 	case FLAG_BYTES: return "bytes";
-	case FLAG_DURATION: return "duration";
 	case FLAG_DECIMAL: return "decimal";
+	case FLAG_DURATION: return "duration";
+	case FLAG_FILTER: return "filter";
 	}
-	return "";
+	return NULL;
 }
 
-static int by_name(const void *a, const void *b)
+/* pflag's way of breaking lines: the last blank within the width, unless the rest is only a few letters longer. */
+static size_t line_length(const char *s, size_t width, size_t slop)
 {
-	const struct flag *const *x = a, *const *y = b;
+	size_t n = strlen(s), cut = 0, newline = 0;
 
-	return strcmp((*x)->name, (*y)->name);
-}
-
-/* Adds text from column `indent` on, broken at spaces before `width`. */
-static void wrap(struct strbuf *out, const char *text, size_t indent, size_t width)
-{
-	size_t room = width > indent + 24 ? width - indent : 24;
-	struct sv rest = sv_of(text);
-
-	while (rest.n > room) {
-		size_t cut = room;
-
-		while (cut && rest.p[cut] != ' ')
-			cut--;
-		if (!cut)
-			break;
-		sb_addn(out, rest.p, cut);
-		sb_addf(out, "\n%*s", (int)indent, "");
-		rest = sv_sub(rest, cut + 1, rest.n);
+	if (width + slop > n)
+		return n;
+	for (size_t i = 0; i < width; i++) {
+		if (s[i] == ' ' || s[i] == '\t' || s[i] == '\n')
+			cut = i;
+		if (s[i] == '\n')
+			newline = i;
 	}
-	sb_addsv(out, rest);
-	sb_addc(out, '\n');
+	if (cut == 0)
+		return n;
+	return newline > 0 && newline < cut ? newline : cut;
 }
 
-void flags_help(const struct flag *def, size_t n, unsigned width, struct strbuf *out)
+static void add_wrapped(struct strbuf *out, const char *text, size_t column, size_t columns)
 {
-	cleanup_free const struct flag **v = xcalloc(n + 1, sizeof(*v));
-	size_t count = 0, longest = 0;
+	size_t width = columns > column + 29 ? columns - column - 5 : 24;
+	bool first = true;
+
+	while (*text) {
+		size_t n = line_length(text, width, 5);
+
+		if (!first)
+			sb_addf(out, "\n%*s", (int)column, "");
+		first = false;
+		for (size_t i = 0; i < n; i++) {
+			if (text[i] == '\n')
+				sb_addf(out, "\n%*s", (int)column, "");
+			else
+				sb_addc(out, text[i]);
+		}
+		text += n;
+		if (*text)
+			text++;
+	}
+}
+
+static void add_flag_head(struct strbuf *b, const struct flag *f)
+{
+	const char *value = flag_value_name(f);
+
+	if (f->shorthand)
+		sb_addf(b, "  -%c, --%s", f->shorthand, f->name);
+	else
+		sb_addf(b, "      --%s", f->name);
+	if (value)
+		sb_addf(b, " %s", value);
+}
+
+void flags_usage(const struct flag *table, size_t n, unsigned columns, struct strbuf *out)
+{
+	size_t widest = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		size_t len;
+		cleanup_strbuf struct strbuf head = { 0 };
 
-		if (def[i].how & (FLAG_HIDDEN | FLAG_ALIAS))
+		if (table[i].hidden || table[i].alias_of)
 			continue;
-		v[count++] = &def[i];
-		len = strlen(def[i].name) + (*kind_word(&def[i]) ? strlen(kind_word(&def[i])) + 1 : 0);
-		longest = MAX(longest, len);
+		add_flag_head(&head, &table[i]);
+		widest = MAX(widest, head.n);
 	}
-	if (count)
-		qsort(v, count, sizeof(*v), by_name);
-	for (size_t i = 0; i < count; i++) {
-		const char *word = kind_word(v[i]);
-		cleanup_strbuf struct strbuf left = { 0 }, text = { 0 };
-		char letter[5] = "    ";
+	for (size_t i = 0; i < n; i++) {
+		const struct flag *f = &table[i];
+		cleanup_strbuf struct strbuf head = { 0 }, text = { 0 };
 
-		if (v[i]->letter)
-			(void)snprintf(letter, sizeof(letter), "-%c, ", v[i]->letter);
-		sb_addf(&left, "  %s--%s%s%s", letter, v[i]->name, *word ? " " : "", word);
-		sb_add(&text, v[i]->text);
-		if (v[i]->def && *v[i]->def)
-			sb_addf(&text, v[i]->kind == FLAG_STRING ? " (default \"%s\")" : " (default %s)",
-				v[i]->def);
-		if (v[i]->how & FLAG_UNSUPPORTED)
-			sb_add(&text, " (not supported)");
-		sb_addf(out, "%-*s", (int)(longest + 11), left.p);
-		wrap(out, text.p, longest + 11, width);
+		if (f->hidden || f->alias_of)
+			continue;
+		add_flag_head(&head, f);
+		sb_addf(out, "%-*s   ", (int)widest, head.p);
+		sb_add(&text, f->help);
+		if (f->def && *f->def && !(f->type == FLAG_BOOL && strcmp(f->def, "false") == 0))
+			sb_addf(&text, f->type == FLAG_STRING ? " (default \"%s\")" : " (default %s)",
+				f->def);
+		add_wrapped(out, sb_str(&text), widest + 3, columns);
+		sb_addc(out, '\n');
 	}
 }

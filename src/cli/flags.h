@@ -1,78 +1,76 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Flags as Docker's users know them (pflag's grammar): --x v, --x=v, -xv, -x v, grouped -it; a bool takes a value only with
- * "="; "--" ends flags; some commands stop at the first word that is no flag. A command names its flags in one static
- * table, from which parsing, help and completion come.
+ * Command-line options with pflag's grammar, which Docker's users have in their fingers: `-it` clusters, `-n1`, `-n 1`,
+ * `-n=1`, `--name x`, `--name=x`, `--bool=false`, `--` ends options, options between positional arguments unless the
+ * command stops at the first one (run, exec). A command has one table of `struct flag`; what was given lands in a
+ * `struct flags` that is asked by name. Pure: no I/O. Error texts are pflag's and Docker's, class ERR_INVALID.
  */
 #pragma once
 
-#include "base/attr.h"
 #include "base/err.h"
-#include "base/str.h"
+#include "base/mem.h"
+#include "model/schema.h"
 
-#include <stdbool.h>
-#include <stdint.h>
-
-enum flag_kind {
+enum flag_type {
 	FLAG_BOOL,
 	FLAG_STRING,
-	FLAG_LIST, /* repeatable, each value as it is */
-	FLAG_INT,  /* int64 */
+	FLAG_INT,
 	FLAG_UINT16,
-	FLAG_BYTES,    /* 64m; -1 where signed (FLAG_SIGNED) */
-	FLAG_DURATION, /* nanoseconds in .i */
-	FLAG_DECIMAL,  /* --cpus: thousand-millionths in .i */
-};
-
-enum {
-	FLAG_HIDDEN = 1 << 0,      /* works, not in help */
-	FLAG_SIGNED = 1 << 1,      /* FLAG_BYTES: -1 allowed */
-	FLAG_UNSUPPORTED = 1 << 2, /* known to Docker, refused by us with a clear error */
-	FLAG_ALIAS = 1 << 3,       /* `word` is the flag it stands for */
-	FLAG_TRUE = 1 << 4,        /* FLAG_BOOL: on unless turned off */
+	FLAG_UINT64,
+	FLAG_LIST,     /* repeatable, kept as given */
+	FLAG_STRINGS,  /* repeatable, each a comma list */
+	FLAG_MAP,      /* repeatable key=value */
+	FLAG_BYTES,    /* 64m */
+	FLAG_DECIMAL,  /* --cpus */
+	FLAG_DURATION, /* 1m30s */
+	FLAG_FILTER,   /* repeatable name=value */
 };
 
 struct flag {
 	const char *name;
-	char letter; /* or 0 */
-	enum flag_kind kind;
-	unsigned how;
-	const char *word; /* kind word in help: "string", "list", … NULL: by kind */
-	const char *text;
-	const char *def; /* shown in help as (default …), and the value when a string */
+	enum flag_type type;
+	char shorthand; /* 0: none */
+	bool hidden;
+	const char *alias_of; /* an older spelling of that flag; hidden */
+	const char *def;      /* as help shows it, and the value of an INT that was not given; NULL: none */
+	const char *value;    /* the word for the value in help; NULL: the type's */
+	const char *help;
+	/* Looks at a value when it is given. */
+	int (*check)(struct arena *a, const char *v, struct err **e);
 };
 
 struct flag_value {
-	bool is_set, b;
-	int64_t i;
-	const char *s; /* last value as written */
-	struct strlist list;
+	bool is_set;
+	bool b;
+	int64_t num; /* INT, UINT, BYTES, DECIMAL (billionths), DURATION (ns) */
+	const char *str;
+	struct model_str_list list;
 };
 
 struct flags {
-	const struct flag *def;
+	struct arena *a;
+	const struct flag *table;
 	size_t n;
-	struct flag_value *v; /* n of them */
+	struct flag_value *v;
+	struct model_str_list args; /* positional */
+	bool wants_help;
+	bool short_help; /* as -h, where that is no flag of the command's */
 };
 
-void flags_init(struct flags *f, const struct flag *def, size_t n);
-void flags_release(struct flags *f);
+/* `only_first`: the first positional argument ends options, and it and all after it are positional. */
+int flags_parse(struct flags *f, struct arena *a, const struct flag *table, size_t n, char *const *argv,
+		size_t argc, bool only_first, struct err **e) NODISCARD;
 
-/*
- * Parses argv[*at…]. Words that are no flags go to `words` in order (all of them, or, with stop_at_word, the first and
- * everything after it). ERR_INVALID in pflag's words. *wants_help for --help.
- */
-int flags_parse(struct flags *f, int argc, char **argv, int at, bool stop_at_word, struct strlist *words,
-		bool *wants_help, struct err **e) NODISCARD;
-
-/* Values by name; the name must be in the table. */
+/* An unknown name is an assertion: it is a mistake in our tables. */
 const struct flag_value *flag_get(const struct flags *f, const char *name);
+bool flag_set(const struct flags *f, const char *name); /* it was given */
 bool flag_bool(const struct flags *f, const char *name);
-/* The value, the table's default, or NULL. */
-const char *flag_str(const struct flags *f, const char *name);
-int64_t flag_i64(const struct flags *f, const char *name, int64_t none);
-bool flag_is_set(const struct flags *f, const char *name);
-const struct strlist *flag_list(const struct flags *f, const char *name);
+const char *flag_str(const struct flags *f, const char *name); /* "" when not given */
+int64_t flag_num(const struct flags *f, const char *name);
+const struct model_str_list *flag_list(const struct flags *f, const char *name);
+bool flag_has(const struct flags *f, const char *name); /* the table has it */
 
-/* The "Options:" block of help, wrapped at `width` columns. */
-void flags_help(const struct flag *def, size_t n, unsigned width, struct strbuf *out);
+/* The options part of a help page, wrapped to `columns`. */
+void flags_usage(const struct flag *table, size_t n, unsigned columns, struct strbuf *out);
+/* The word after the flag's name in help; NULL for a bool. */
+const char *flag_value_name(const struct flag *f);

@@ -2,49 +2,222 @@
 #include "cli/format.h"
 
 #include "base/clock.h"
-#include "codec/template.h"
 
-#include <stdio.h>
+#include <assert.h>
+#include <time.h>
 
-void list_init(struct list *l, struct cli *c, const struct column *columns, size_t n_columns,
-	       const char *table, const char *quiet)
-{
-	*l = (struct list){
-		.c = c, .columns = columns, .n_columns = n_columns, .table = table, .quiet = quiet
-	};
-	l->w = jw_to(&l->json);
-	jw_arr(&l->w);
-}
-
-void list_row(struct list *l)
-{
-	jw_obj(&l->w);
-	l->n++;
-}
-
-void list_field(struct list *l, const char *field, const char *value)
-{
-	jw_kstr(&l->w, field, value ? value : "");
-}
-
-void list_fieldf(struct list *l, const char *field, const char *fmt, ...)
+/* In list formats the letters \t and \n stand for what they say. */
+static const char *unescape(struct arena *a, const char *s)
 {
 	cleanup_strbuf struct strbuf b = { 0 };
-	va_list ap;
 
-	va_start(ap, fmt);
-	sb_vaddf(&b, fmt, ap);
-	va_end(ap);
-	list_field(l, field, sb_str(&b));
+	for (; *s; s++) {
+		if (*s == '\\' && (s[1] == 't' || s[1] == 'n'))
+			sb_addc(&b, *++s == 't' ? '\t' : '\n');
+		else
+			sb_addc(&b, *s);
+	}
+	return arena_strdup(a, sb_str(&b));
 }
 
-void list_end_row(struct list *l)
+static int parse(struct cli *c, const char *text, struct template **t, struct err **e)
 {
-	jw_end(&l->w);
+	if (template_parse(c->a, sv_of(text), t, e) < 0)
+		return err_wrap(e, "failed to parse template");
+	return 0;
 }
 
-/* Width on a terminal: code points, those of East Asian width not told apart. */
-static size_t text_width(struct sv s)
+int format_open(struct format *f, struct cli *c, const char *user, const char *default_table,
+		const struct column *columns, size_t n, struct err **e)
+{
+	*f = (struct format){ .c = c, .columns = columns, .n_columns = n };
+	if (!*user || strcmp(user, "table") == 0)
+		user = default_table;
+	if (strcmp(user, "json") == 0) {
+		f->is_json = true;
+		return 0;
+	}
+	if (str_starts(user, "table") &&
+	    (user[5] == ' ' || user[5] == '\0' || user[5] == '{' || user[5] == '\\')) {
+		f->is_table = true;
+		user += 5;
+	}
+	struct sv trimmed = sv_trim(sv_of(user));
+	return parse(c, unescape(c->a, arena_strndup(c->a, trimmed.p, trimmed.n)), &f->t, e);
+}
+
+void row_begin(struct format *f)
+{
+	f->n_cells = 0;
+	f->labels = NULL;
+}
+
+void row_add(struct format *f, const char *field, const char *value)
+{
+	assert(f->n_cells < ARRAY_LEN(f->cells));
+	f->cells[f->n_cells++] = (struct row_cell){ .field = field, .value = value };
+}
+
+void row_add_json(struct format *f, const char *field, const struct json *value)
+{
+	assert(f->n_cells < ARRAY_LEN(f->cells));
+	f->cells[f->n_cells++] = (struct row_cell){ .field = field, .raw = value };
+}
+
+void row_labels(struct format *f, const struct json *labels)
+{
+	f->labels = labels;
+	row_add(f, "Labels", cell_labels(f->c, labels));
+}
+
+static int by_field(const void *x, const void *y)
+{
+	const struct row_cell *a = x, *b = y;
+
+	return strcmp(a->field, b->field);
+}
+
+/* A member that templates find and {{json .}} does not print. */
+static void add_hidden(struct arena *a, struct json *object, const char *key, struct json *value)
+{
+	struct json **end = &object->first;
+
+	while (*end)
+		end = &(*end)->next;
+	value->key = sv_of(arena_strdup(a, key));
+	value->next = NULL;
+	*end = value;
+	object->n++;
+}
+
+static const struct json *row_object(struct arena *a, struct row_cell *cells, size_t n, struct sv *text)
+{
+	cleanup_strbuf struct strbuf b = { 0 };
+	struct jw w = jw_to(&b);
+	const struct json *j = NULL;
+
+	qsort(cells, n, sizeof(*cells), by_field);
+	jw_obj(&w);
+	for (size_t i = 0; i < n; i++) {
+		jw_key(&w, cells[i].field);
+		if (cells[i].value)
+			jw_str(&w, cells[i].value);
+		else if (cells[i].raw)
+			jw_value(&w, cells[i].raw);
+		else
+			jw_null(&w);
+	}
+	jw_end(&w);
+	*text = sv_n(arena_strndup(a, b.p, b.n), b.n);
+	return json_parse(a, *text, NULL, &j, NULL) < 0 ? NULL : j;
+}
+
+static int execute(struct format *f, const struct json *j, struct err **e)
+{
+	if (template_execute(f->t, j, true, &f->out, e) < 0)
+		return err_wrap(e, "failed to execute template");
+	sb_addc(&f->out, '\n');
+	return 0;
+}
+
+static int headings(struct format *f, struct err **e)
+{
+	struct row_cell *cells = arena_alloc(f->c->a, (f->n_columns + 1) * sizeof(*cells));
+	struct json *label = ARENA_NEW(f->c->a, struct json);
+	struct sv text;
+
+	f->is_headless = true;
+	for (size_t i = 0; i < f->n_columns; i++)
+		cells[i] = (struct row_cell){ .field = f->columns[i].field, .value = f->columns[i].heading };
+	/* the object is this function's own: nobody else holds it const */
+	struct json *j = (struct json *)(uintptr_t)row_object(f->c->a, cells, f->n_columns, &text);
+	*label = (struct json){ .type = JSON_STRING, .str = SV("LABEL"), .raw = SV("\"LABEL\"") };
+	add_hidden(f->c->a, j, "Label", label);
+	return execute(f, j, e);
+}
+
+/* Go's json.Marshal keeps text safe inside HTML; these three letters stand in strings only. */
+static void add_html_safe(struct strbuf *out, struct sv text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		char ch = text.p[i];
+		if (ch == '<' || ch == '>' || ch == '&')
+			sb_addf(out, "\\u%04x", (unsigned)ch);
+		else
+			sb_addc(out, ch);
+	}
+}
+
+int row_end(struct format *f, struct err **e)
+{
+	struct sv text;
+	struct json *j = (struct json *)(uintptr_t)row_object(f->c->a, f->cells, f->n_cells, &text);
+
+	if (f->is_json) {
+		add_html_safe(&f->out, text);
+		sb_addc(&f->out, '\n');
+		return 0;
+	}
+	if (f->is_table && !f->is_headless && headings(f, e) < 0)
+		return -1;
+	struct json *label = ARENA_NEW(f->c->a, struct json);
+	if (json_is(f->labels, JSON_OBJECT))
+		*label = *f->labels;
+	else
+		*label = (struct json){ .type = JSON_OBJECT, .raw = SV("{}") };
+	add_hidden(f->c->a, j, "Label", label);
+	return execute(f, j, e);
+}
+
+void format_release(struct format *f)
+{
+	sb_release(&f->out);
+}
+
+int format_end(struct format *f, struct err **e)
+{
+	int r = 0;
+
+	if (f->is_table && !f->is_headless)
+		r = headings(f, e);
+	if (r == 0 && f->is_table) {
+		cleanup_strbuf struct strbuf b = { 0 };
+		table_align(sb_sv(&f->out), 10, 3, &b);
+		cli_out(sb_str(&b), b.n);
+	} else if (r == 0) {
+		cli_out(sb_str(&f->out), f->out.n);
+	}
+	format_release(f);
+	return r;
+}
+
+int format_value(struct cli *c, const char *template, const struct json *j, struct err **e)
+{
+	cleanup_strbuf struct strbuf b = { 0 };
+	struct template *t;
+
+	if (strcmp(template, "json") == 0)
+		template = "{{json .}}";
+	if (template_parse(c->a, sv_of(template), &t, e) < 0)
+		return err_wrap(e, "template parsing error");
+	if (template_execute(t, j, true, &b, e) < 0)
+		return err_wrap(e, "template parsing error");
+	sb_addc(&b, '\n');
+	cli_out(b.p, b.n);
+	return 0;
+}
+
+/* --- alignment --- */
+
+struct cell {
+	struct sv s;
+	size_t width;
+};
+struct line {
+	size_t first, n; /* cells; the last one is not ended by a tab */
+};
+
+static size_t runes(struct sv s)
 {
 	size_t n = 0;
 
@@ -53,267 +226,159 @@ static size_t text_width(struct sv s)
 	return n;
 }
 
-/* A column is as wide as its widest cell; the last cell of a line has no column. */
-void table_write(struct sv text, struct strbuf *out)
+void table_align(struct sv text, unsigned min_width, unsigned padding, struct strbuf *out)
 {
-	table_write_wide(text, 10, 3, out);
-}
+	struct cell *cells = NULL;
+	struct line *lines = NULL;
+	size_t n_cells = 0, cap_cells = 0, n_lines = 0, cap_lines = 0;
 
-void table_write_wide(struct sv text, size_t minimum, size_t padding, struct strbuf *out)
-{
-	size_t width[64] = { 0 };
-	struct sv rest = text, line, cell;
+	for (size_t i = 0; i < text.n;) {
+		const char *nl = memchr(text.p + i, '\n', text.n - i);
+		size_t end = nl ? (size_t)(nl - text.p) : text.n;
+		struct sv line = sv_sub(text, i, end), cell, rest;
 
-	while (rest.n) {
-		size_t col = 0;
+		GROW(lines, n_lines, cap_lines);
+		lines[n_lines] = (struct line){ .first = n_cells };
+		for (bool more = true; more; line = rest) {
+			more = sv_cut(line, '\t', &cell, &rest);
+			GROW(cells, n_cells, cap_cells);
+			cells[n_cells++] = (struct cell){ cell, runes(cell) };
+			lines[n_lines].n++;
+		}
+		n_lines++;
+		i = end + 1;
+	}
+	/* A column is a run of lines that all have a tab-ended cell there. */
+	for (size_t l = 0; l < n_lines; l++) {
+		for (size_t k = 0; k + 1 < lines[l].n; k++) {
+			size_t width = 0;
 
-		(void)sv_cut(rest, '\n', &line, &rest);
-		while (sv_cut(line, '\t', &cell, &line)) {
-			if (col < ARRAY_LEN(width))
-				width[col] = MAX(width[col], text_width(cell));
-			col++;
+			if (l > 0 && k + 1 < lines[l - 1].n)
+				continue; /* part of a run that began above */
+			size_t last = l;
+			while (last < n_lines && k + 1 < lines[last].n) {
+				width = MAX(width, cells[lines[last].first + k].width);
+				last++;
+			}
+			width = MAX(width + padding, (size_t)min_width);
+			for (size_t m = l; m < last; m++)
+				cells[lines[m].first + k].width = width - cells[lines[m].first + k].width;
 		}
 	}
-	for (size_t i = 0; i < ARRAY_LEN(width); i++)
-		width[i] = MAX(width[i] + padding, minimum);
-	rest = text;
-	while (rest.n) {
-		size_t col = 0;
-		bool more;
-
-		(void)sv_cut(rest, '\n', &line, &rest);
-		do {
-			more = sv_cut(line, '\t', &cell, &line);
-			sb_addsv(out, cell);
-			if (more && col < ARRAY_LEN(width))
-				for (size_t pad = text_width(cell); pad < width[col]; pad++)
-					sb_addc(out, ' ');
-			col++;
-		} while (more);
+	for (size_t l = 0; l < n_lines; l++) {
+		for (size_t k = 0; k < lines[l].n; k++) {
+			const struct cell *cell = &cells[lines[l].first + k];
+			sb_addsv(out, cell->s);
+			if (k + 1 < lines[l].n)
+				sb_addf(out, "%*s", (int)cell->width, "");
+		}
 		sb_addc(out, '\n');
 	}
+	free(cells);
+	free(lines);
 }
 
-/* Users write "\t" and "\n" in a shell's single quotes. */
-static char *unescape(struct arena *a, const char *s)
+/* --- cells --- */
+
+int64_t num_of(const struct json *j)
 {
-	char *out = arena_alloc(a, strlen(s) + 1), *o = out;
+	int64_t v = 0;
+	double d;
 
-	for (; *s; s++) {
-		if (s[0] == '\\' && (s[1] == 't' || s[1] == 'n')) {
-			*o++ = s[1] == 't' ? '\t' : '\n';
-			s++;
-		} else {
-			*o++ = *s;
-		}
-	}
-	return out;
+	if (json_i64(j, &v) == 0)
+		return v;
+	return json_f64(j, &d) == 0 && d > -9e18 && d < 9e18 ? (int64_t)d : 0;
 }
 
-/* The header row: the same template over an object that names each column. */
-static const struct json *header_row(struct list *l, const struct strlist *fields)
+const char *str_of(const struct json *j)
 {
-	struct strbuf b = { 0 };
-	struct jw w = jw_to(&b);
-	const struct json *j = NULL;
+	const char *s = json_str(j);
 
-	jw_obj(&w);
-	for (size_t i = 0; i < fields->n; i++) {
-		const char *header = NULL;
-		cleanup_free char *upper = xstrdup(fields->v[i]);
-
-		for (size_t k = 0; k < l->n_columns; k++)
-			if (strcmp(l->columns[k].field, fields->v[i]) == 0)
-				header = l->columns[k].header;
-		for (char *p = upper; *p; p++)
-			if (*p >= 'a' && *p <= 'z')
-				*p = (char)(*p - 'a' + 'A');
-		jw_kstr(&w, fields->v[i], header ? header : upper);
-	}
-	jw_end(&w);
-	if (json_parse(l->c->a, sv_n(arena_strndup(l->c->a, b.p, b.n), b.n), NULL, &j, NULL) < 0)
-		j = NULL;
-	sb_release(&b);
-	return j;
+	return s ? s : "";
 }
 
-static int print_template(struct list *l, const struct json *rows, const char *format, bool table,
-			  struct err **e)
-{
-	cleanup_strbuf struct strbuf out = { 0 }, laid = { 0 };
-	cleanup_strlist struct strlist fields = { 0 };
-	struct template *t = NULL;
-
-	if (template_parse(l->c->a, sv_of(unescape(l->c->a, format)), &t, e) < 0)
-		return err_wrap(e, "template parsing error");
-	if (table) {
-		template_fields(t, &fields);
-		if (template_execute(t, header_row(l, &fields), false, &out, e) < 0)
-			return -1;
-		sb_addc(&out, '\n');
-	}
-	json_for_each (row, rows) {
-		if (template_execute(t, row, true, &out, e) < 0)
-			return err_wrap(e, "template parsing error");
-		sb_addc(&out, '\n');
-	}
-	if (table)
-		table_write(sb_sv(&out), &laid);
-	else
-		sb_addsv(&laid, sb_sv(&out));
-	(void)fwrite(sb_str(&laid), 1, laid.n, stdout);
-	return 0;
-}
-
-static int by_key(const void *a, const void *b)
-{
-	const struct json *const *x = a, *const *y = b;
-
-	return strcmp((*x)->key.p, (*y)->key.p);
-}
-
-/* Rows as JSON have their fields sorted, as Go prints a map. */
-static void print_json_row(const struct json *row, struct strbuf *out)
-{
-	const struct json **v = xcalloc(row->n + 1, sizeof(*v));
-	struct jw w = jw_to(out);
-	size_t n = 0;
-
-	json_for_each (it, row)
-		v[n++] = it;
-	if (n)
-		qsort(v, n, sizeof(*v), by_key);
-	jw_obj(&w);
-	for (size_t i = 0; i < n; i++) {
-		jw_keysv(&w, v[i]->key);
-		jw_value(&w, v[i]);
-	}
-	jw_end(&w);
-	sb_addc(out, '\n');
-	free(v);
-}
-
-int list_print(struct list *l, const char *format, bool quiet, struct err **e)
-{
-	struct json_limits limits = { .max_bytes = 512UL * 1024 * 1024, .max_values = 50UL * 1000 * 1000 };
-	cleanup_strbuf struct strbuf out = { 0 };
-	const struct json *rows = NULL;
-	int r = 0;
-
-	jw_end(&l->w);
-	if (json_parse(l->c->a, sb_sv(&l->json), &limits, &rows, e) < 0) {
-		r = -1;
-	} else if (quiet && (str_empty(format) || str_starts(format, "table"))) {
-		json_for_each (row, rows)
-			sb_addf(&out, "%s\n", js(row, l->quiet));
-	} else if (str_eq(format, "json") || str_eq(format, "{{json .}}")) {
-		json_for_each (row, rows)
-			print_json_row(row, &out);
-	} else if (str_empty(format) || strcmp(format, "table") == 0) {
-		r = print_template(l, rows, l->table + strlen("table "), true, e);
-	} else if (str_starts(format, "table ")) {
-		r = print_template(l, rows, format + strlen("table "), true, e);
-	} else {
-		r = print_template(l, rows, format, false, e);
-	}
-	if (out.n)
-		(void)fwrite(out.p, 1, out.n, stdout);
-	sb_release(&l->json);
-	return r;
-}
-
-void json_pretty(const struct json *j, unsigned depth, struct strbuf *out)
-{
-	bool is_obj = json_is(j, JSON_OBJECT);
-
-	if ((!is_obj && !json_is(j, JSON_ARRAY)) || j->n == 0) {
-		struct jw w = jw_to(out);
-
-		jw_value(&w, j);
-		return;
-	}
-	sb_addc(out, is_obj ? '{' : '[');
-	json_for_each (it, j) {
-		sb_addf(out, "\n%*s", (int)(depth + 1) * 4, "");
-		if (is_obj) {
-			struct jw w = jw_to(out);
-
-			jw_strsv(&w, it->key);
-			sb_add(out, ": ");
-		}
-		json_pretty(it, depth + 1, out);
-		if (it->next)
-			sb_addc(out, ',');
-	}
-	sb_addf(out, "\n%*s%c", (int)depth * 4, "", is_obj ? '}' : ']');
-}
-
-int print_objects(struct cli *c, const struct json *const *v, size_t n, const char *format, struct err **e)
-{
-	cleanup_strbuf struct strbuf out = { 0 };
-	struct template *t = NULL;
-
-	if (str_empty(format)) {
-		sb_add(&out, "[");
-		for (size_t i = 0; i < n; i++) {
-			sb_addf(&out, "%s\n    ", i ? "," : "");
-			json_pretty(v[i], 1, &out);
-		}
-		sb_add(&out, n ? "\n]\n" : "]\n");
-	} else if (strcmp(format, "json") == 0) {
-		struct jw w = jw_to(&out);
-
-		jw_arr(&w);
-		for (size_t i = 0; i < n; i++)
-			jw_value(&w, v[i]);
-		jw_end(&w);
-		sb_addc(&out, '\n');
-	} else {
-		if (template_parse(c->a, sv_of(unescape(c->a, format)), &t, e) < 0)
-			return err_wrap(e, "template parsing error");
-		for (size_t i = 0; i < n; i++) {
-			if (template_execute(t, v[i], true, &out, e) < 0)
-				return err_wrap(e, "template parsing error");
-			sb_addc(&out, '\n');
-		}
-	}
-	(void)fwrite(sb_str(&out), 1, out.n, stdout);
-	return 0;
-}
-
-char *ago(struct cli *c, int64_t then_ns)
-{
-	return arena_printf(c->a, "%s ago", clock_human_duration(clock_now_ns() - then_ns).s);
-}
-
-char *ago_text(struct cli *c, const char *rfc3339)
-{
-	int64_t ns;
-
-	if (clock_parse_rfc3339(sv_of(rfc3339), &ns) < 0 || ns == 0)
-		return arena_strdup(c->a, "N/A");
-	return ago(c, ns);
-}
-
-char *ellipsis(struct cli *c, const char *s, size_t n)
-{
-	size_t chars = 0, cut = 0, i = 0;
-
-	for (; s[i]; i++) {
-		if (((unsigned char)s[i] & 0xc0) == 0x80)
-			continue;
-		if (chars == n - 1)
-			cut = i;
-		chars++;
-	}
-	if (chars <= n)
-		return arena_strdup(c->a, s);
-	return arena_printf(c->a, "%.*s\xe2\x80\xa6", (int)cut, s);
-}
-
-char *short_id(struct cli *c, const char *id)
+const char *cell_trunc_id(struct cli *c, const char *id)
 {
 	const char *colon = strchr(id, ':');
 
-	return arena_strndup(c->a, colon ? colon + 1 : id, MIN(strlen(colon ? colon + 1 : id), (size_t)12));
+	if (colon)
+		id = colon + 1;
+	return arena_strndup(c->a, id, strnlen(id, 12));
+}
+
+const char *cell_ellipsis(struct cli *c, const char *s, size_t max_runes)
+{
+	size_t n = 0, i = 0;
+
+	if (runes(sv_of(s)) <= max_runes)
+		return s;
+	while (s[i]) {
+		if (((unsigned char)s[i] & 0xc0) != 0x80 && n++ == max_runes - 1)
+			break;
+		i++;
+	}
+	return arena_printf(c->a, "%.*s…", (int)i, s);
+}
+
+const char *cell_ago(struct cli *c, int64_t unix_seconds)
+{
+	return arena_printf(c->a, "%s ago",
+			    clock_human_duration(clock_now_ns() - unix_seconds * NS_PER_SEC).s);
+}
+
+const char *cell_time(struct cli *c, int64_t unix_seconds)
+{
+	time_t t = (time_t)unix_seconds;
+	struct tm tm;
+	char text[80];
+
+	if (!localtime_r(&t, &tm) || strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %z %Z", &tm) == 0)
+		return "";
+	return arena_strdup(c->a, text);
+}
+
+static int by_key(const void *x, const void *y)
+{
+	const struct json *const *a = x, *const *b = y;
+
+	return strcmp((*a)->key.p, (*b)->key.p);
+}
+
+const char *cell_labels(struct cli *c, const struct json *labels)
+{
+	cleanup_strbuf struct strbuf b = { 0 };
+	cleanup_free const struct json **v = NULL;
+	size_t n = 0;
+
+	if (!json_is(labels, JSON_OBJECT) || labels->n == 0)
+		return "";
+	v = xcalloc(labels->n, sizeof(*v));
+	json_for_each (it, labels)
+		v[n++] = it;
+	qsort((void *)v, n, sizeof(*v), by_key);
+	for (size_t i = 0; i < n; i++)
+		sb_addf(&b, "%s%s=%s", i ? "," : "", v[i]->key.p, str_of(v[i]));
+	return arena_strdup(c->a, sb_str(&b));
+}
+
+const char *cell_quote(struct cli *c, const char *s)
+{
+	cleanup_strbuf struct strbuf b = { 0 };
+
+	sb_addc(&b, '"');
+	for (; *s; s++) {
+		unsigned char ch = (unsigned char)*s;
+		static const char letters[] = "abtnvfr"; /* 7 to 13 */
+
+		if (ch == '"' || ch == '\\')
+			sb_addf(&b, "\\%c", ch);
+		else if (ch >= 7 && ch <= 13)
+			sb_addf(&b, "\\%c", letters[ch - 7]);
+		else if (ch < 32 || ch == 127)
+			sb_addf(&b, "\\x%02x", ch);
+		else
+			sb_addc(&b, (char)ch);
+	}
+	sb_addc(&b, '"');
+	return arena_strdup(c->a, b.p);
 }

@@ -1,89 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/client.h"
 
-#include "base/fs.h"
-#include "codec/json.h"
-#include "http/client.h"
 #include "http/tls.h"
 
 #include <errno.h>
-#include <unistd.h>
-
-#define ERROR_MAX (1024 * 1024)
-#define REPLY_MAX (256UL * 1024 * 1024)
 
 struct client {
+	struct client_config cfg;
 	char *host;
 	char *version;
+	bool is_fixed; /* the user chose the version */
+	struct http_client *http;
 	struct http_tls *tls;
-	bool owns_tls;
-	struct http_client *http; /* NULL until the first call */
 };
 
-static const char *default_host(void)
+struct client *client_new(const struct client_config *cfg)
 {
-	if (access("/run/hoy.sock", F_OK) != 0 && access("/var/run/docker.sock", F_OK) == 0)
-		return "unix:///var/run/docker.sock";
-	return "unix:///run/hoy.sock";
+	struct client *c = NEW(struct client);
+
+	c->cfg = *cfg;
+	c->host = strstr(cfg->host, "://") ? xstrdup(cfg->host) : xasprintf("tcp://%s", cfg->host);
+	c->is_fixed = !str_empty(cfg->api_version);
+	c->version = xstrdup(c->is_fixed ? cfg->api_version : CLIENT_API_VERSION);
+	return c;
 }
 
-/* "host:port" means tcp. */
-static char *normal_host(const char *host)
+struct client *client_again(const struct client *c)
 {
-	if (str_empty(host))
-		return xstrdup(default_host());
-	if (strstr(host, "://"))
-		return xstrdup(host);
-	if (host[0] == '/')
-		return xasprintf("unix://%s", host);
-	return xasprintf("tcp://%s", host);
+	struct client *again = client_new(&c->cfg);
+
+	free(again->version);
+	again->version = xstrdup(c->version);
+	return again;
 }
 
-int client_open(const struct client_config *cfg, struct client **out, struct err **e)
-{
-	cleanup_client struct client *c = NEW(struct client);
-
-	c->host = normal_host(cfg->host);
-	c->version = xstrdup_opt(cfg->api_version);
-	if (str_starts(c->host, "ssh://"))
-		return err_set(e, ERR_NOT_IMPLEMENTED, "the ssh:// transport is not supported");
-	if (!str_starts(c->host, "unix://") && !str_starts(c->host, "tcp://") &&
-	    !str_starts(c->host, "fd://") && !str_starts(c->host, "http://") &&
-	    !str_starts(c->host, "https://"))
-		return err_set(e, ERR_INVALID, "unable to parse docker host `%s`", c->host);
-	if (cfg->tls || cfg->tls_verify) {
-		struct http_tls_config tls = {
-			.ca = cfg->ca, .cert = cfg->cert, .key = cfg->key, .verify_peer = cfg->tls_verify
-		};
-
-		if (http_tls_new(&tls, &c->tls, e) < 0)
-			return -1;
-		c->owns_tls = true;
-	}
-	*out = TAKE_PTR(c);
-	return 0;
-}
-
-int client_dup(const struct client *c, struct client **out, struct err **e UNUSED)
-{
-	struct client *d = NEW(struct client);
-
-	d->host = xstrdup(c->host);
-	d->version = xstrdup_opt(c->version);
-	d->tls = c->tls;
-	*out = d;
-	return 0;
-}
-
-void client_close(struct client *c)
+void client_free(struct client *c)
 {
 	if (!c)
 		return;
 	http_client_close(c->http);
-	if (c->owns_tls)
-		http_tls_free(c->tls);
-	free(c->host);
+	http_tls_free(c->tls);
 	free(c->version);
+	free(c->host);
 	free(c);
 }
 
@@ -92,30 +50,49 @@ const char *client_host(const struct client *c)
 	return c->host;
 }
 
-static int connect_now(struct client *c, struct err **e)
+const char *client_api_version(const struct client *c)
 {
-	cleanup_err struct err *why = NULL;
-	int sys;
+	return c->version;
+}
 
-	if (c->http)
-		return 0;
-	if (http_client_open(&(struct http_client_config){ .host = c->host, .tls = c->tls }, &c->http,
-			     &why) == 0)
-		return 0;
-	sys = err_errno(why);
-	if (sys == EACCES)
-		return err_set(
-			e, ERR_UNAVAILABLE,
-			"permission denied while trying to connect to the Docker daemon socket at %s: %s",
-			c->host, err_text(why));
-	if (sys == ENOENT || sys == ECONNREFUSED || sys == ENOTSOCK || sys == ENOTDIR)
+/* The connection's troubles in the words users know; anything else as it is. */
+static int connect_error(struct client *c, struct err **why, struct err **e)
+{
+	int sys = err_errno(*why);
+
+	if (sys == EACCES || sys == EPERM)
+		return err_set(e, ERR_FORBIDDEN,
+			       "permission denied while trying to connect to the Docker daemon socket at %s",
+			       c->host);
+	if (sys == ENOENT || sys == ECONNREFUSED || sys == ECONNRESET || sys == ENOTSOCK || sys == EPIPE)
 		return err_set(e, ERR_UNAVAILABLE,
 			       "Cannot connect to the Docker daemon at %s. Is the docker daemon running?",
 			       c->host);
-	return err_set(e, ERR_UNAVAILABLE, "error during connect: %s", err_text(why));
+	err_move(e, why);
+	return err_wrap(e, "error during connect");
 }
 
-static enum err_class class_of(unsigned status)
+static int open_http(struct client *c, struct err **e)
+{
+	cleanup_err struct err *why = NULL;
+	struct http_client_config cfg = { .host = c->host };
+
+	if (c->http)
+		return 0;
+	if (c->cfg.tls && !c->tls &&
+	    http_tls_new(&(struct http_tls_config){ .ca = c->cfg.ca,
+						    .cert = c->cfg.cert,
+						    .key = c->cfg.key,
+						    .verify_peer = c->cfg.tls_verify },
+			 &c->tls, e) < 0)
+		return -1;
+	cfg.tls = c->tls;
+	if (http_client_open(&cfg, &c->http, &why) < 0)
+		return connect_error(c, &why, e);
+	return 0;
+}
+
+static enum err_class class_of(unsigned int status)
 {
 	switch (status) {
 	case 304: return ERR_NOT_MODIFIED;
@@ -130,144 +107,160 @@ static enum err_class class_of(unsigned status)
 	}
 }
 
-/* The daemon's own words from an error body. */
-static int daemon_error(unsigned status, const char *body, size_t n, struct err **e)
+/* The message of a refusal, on the heap. */
+static char *refusal(struct http_reply *r)
 {
+	cleanup_free char *body = NULL;
 	cleanup_arena struct arena *a = arena_new();
 	const struct json *j = NULL;
-	const char *text = NULL;
-	struct sv raw = sv_trim(sv_n(body, n));
-
-	if (json_parse(a, raw, NULL, &j, NULL) == 0)
-		text = json_str(json_get(j, "message"));
-	if (text)
-		return err_set(e, class_of(status), "Error response from daemon: %s", text);
-	if (raw.n)
-		return err_set(e, class_of(status), "Error response from daemon: %.*s",
-			       (int)MIN(raw.n, (size_t)4096), raw.p);
-	return err_set(e, class_of(status), "Error response from daemon: request returned status %u", status);
-}
-
-static struct http_reply *call(struct client *c, struct http_call *hc, const char *path, struct err **e)
-{
-	cleanup_free char *target = c->version ? xasprintf("/v%s%s", c->version, path) : xstrdup(path);
-	cleanup_err struct err *why = NULL;
-	struct http_reply *r;
-
-	if (connect_now(c, e) < 0)
-		return NULL;
-	hc->target = target;
-	r = http_call(c->http, hc, &why);
-	if (!r)
-		(void)err_set(e, ERR_UNAVAILABLE, "error during connect: %s \"%s%s\": %s", hc->method,
-			      c->host, path, err_text(why));
-	return r;
-}
-
-static int check_status(struct http_reply *r, struct err **e)
-{
-	unsigned status = http_reply_status(r);
-	cleanup_free char *body = NULL;
 	size_t n = 0;
 
-	if (status == 101 || (status >= 200 && status < 300))
-		return 0;
-	if (http_reply_read_all(r, ERROR_MAX, &body, &n, NULL) < 0)
-		n = 0;
-	return daemon_error(status, body, n, e);
-}
-
-int client_call(struct client *c, const char *method, const char *path, struct sv body, struct arena *a,
-		struct client_reply *out, struct err **e)
-{
-	struct http_call hc = { .method = method,
-				.body = body,
-				.content_type = body.n ? "application/json" : NULL };
-	cleanup_http_reply struct http_reply *r = call(c, &hc, path, e);
-	cleanup_free char *text = NULL;
-	size_t n = 0;
-
-	if (!r)
-		return -1;
-	out->status = http_reply_status(r);
-	if (out->status == 304) {
-		out->body = SV("");
-		return 0;
+	if (http_reply_read_all(r, (size_t)1 << 20, &body, &n, NULL) < 0)
+		return xasprintf("request returned status %u with no readable body", http_reply_status(r));
+	if (json_parse(a, sv_n(body, n), NULL, &j, NULL) == 0) {
+		const char *message = json_str(json_get_icase(j, "message"));
+		if (message && *message)
+			return xstrdup(message);
 	}
-	if (check_status(r, e) < 0 || http_reply_read_all(r, REPLY_MAX, &text, &n, e) < 0)
+	struct sv text = sv_trim(sv_n(body, n));
+	if (text.n == 0)
+		return xasprintf("request returned %u %s", http_reply_status(r),
+				 http_status_text(http_reply_status(r)));
+	return sv_dup(text);
+}
+
+/* "client version 1.51 is too new. Maximum supported API version is 1.45": the version, or an empty view. */
+static struct sv older_version(const char *message)
+{
+	static const char mark[] = "Maximum supported API version is ";
+	const char *p = strstr(message, mark);
+	size_t n = 0;
+
+	if (!p || !strstr(message, "is too new"))
+		return SV("");
+	p += sizeof(mark) - 1;
+	while ((p[n] >= '0' && p[n] <= '9') || (p[n] == '.' && n > 0 && p[n + 1] >= '0' && p[n + 1] <= '9'))
+		n++;
+	return sv_n(p, n);
+}
+
+static int minor_of(const char *version)
+{
+	const char *dot = strchr(version, '.');
+	uint32_t minor;
+
+	return dot && parse_u32(sv_of(dot + 1), 10000, &minor) == 0 ? (int)minor : -1;
+}
+
+int client_ping(struct client *c, struct err **e)
+{
+	cleanup_err struct err *why = NULL;
+	const char *theirs;
+
+	if (c->is_fixed)
+		return 0;
+	if (open_http(c, e) < 0)
 		return -1;
-	out->body = sv_n(arena_strndup(a, text, n), n);
+	cleanup_http_reply struct http_reply *r =
+		http_call(c->http, &(struct http_call){ .method = "GET", .target = "/_ping" }, &why);
+	if (!r)
+		return connect_error(c, &why, e);
+	theirs = http_reply_header(r, "Api-Version");
+	if (theirs && minor_of(theirs) >= 0 && minor_of(theirs) < minor_of(c->version)) {
+		free(c->version);
+		c->version = xstrdup(theirs);
+	}
+	c->is_fixed = true;
 	return 0;
 }
 
-static ssize_t read_from_fd(void *ctx, void *buf, size_t n)
+struct http_reply *client_send(struct client *c, const struct client_call *call, struct err **e)
 {
-	const int *fd = ctx;
-	ssize_t r;
+	struct http_call h = {
+		.method = call->method,
+		.body = call->body,
+		.read_body = call->read_body,
+		.read_ctx = call->read_ctx,
+		.headers = c->cfg.headers,
+		.n_headers = c->cfg.n_headers,
+		.upgrade = call->upgrade ? "tcp" : NULL,
+	};
 
-	do
-		r = read(*fd, buf, n);
-	while (r < 0 && errno == EINTR);
-	return r < 0 ? -errno : r;
-}
+	if (call->content_type)
+		h.content_type = call->content_type;
+	else if (call->body.n)
+		h.content_type = "application/json";
+	if (call->read_body && client_ping(c, e) < 0)
+		return NULL;
+	for (int attempt = 0;; attempt++) {
+		cleanup_err struct err *why = NULL;
+		cleanup_free char *target = xasprintf("/v%s%s", c->version, call->path);
 
-struct http_reply *client_stream(struct client *c, const char *method, const char *path,
-				 const char *content_type, struct sv body, int read_fd, struct err **e)
-{
-	struct http_call hc = { .method = method, .body = body, .content_type = content_type };
-	struct http_reply *r;
-
-	if (read_fd >= 0) {
-		hc.read_body = read_from_fd;
-		hc.read_ctx = &read_fd;
-	}
-	r = call(c, &hc, path, e);
-	if (r && check_status(r, e) < 0) {
+		if (open_http(c, e) < 0)
+			return NULL;
+		h.target = target;
+		struct http_reply *r = http_call(c->http, &h, &why);
+		if (!r) {
+			(void)connect_error(c, &why, e);
+			return NULL;
+		}
+		unsigned int status = http_reply_status(r);
+		if (status < 400)
+			return r;
+		cleanup_free char *message = refusal(r);
+		struct sv older = older_version(message);
 		http_reply_free(r);
+		if (status == 400 && older.n && !c->is_fixed && attempt == 0) {
+			free(c->version);
+			c->version = sv_dup(older);
+			continue;
+		}
+		(void)err_set(e, class_of(status), "Error response from daemon: %s", message);
 		return NULL;
 	}
-	return r;
 }
 
-int client_hijack(struct client *c, const char *path, struct sv body, bool *is_mux, char **early,
-		  size_t *n_early, struct err **e)
+int client_json(struct client *c, struct arena *a, const struct client_call *call, const struct json **out,
+		struct err **e)
 {
-	struct http_call hc = { .method = "POST",
-				.body = body,
-				.content_type = body.n ? "application/json" : NULL,
-				.upgrade = "tcp" };
-	cleanup_http_reply struct http_reply *r = call(c, &hc, path, e);
-	const char *type;
-	int fd;
+	static const struct json_limits limits = { .max_bytes = CLIENT_MAX_REPLY,
+						   .max_values = (size_t)16 << 20,
+						   .last_key_wins = true };
+	cleanup_http_reply struct http_reply *r = client_send(c, call, e);
+	cleanup_free char *body = NULL;
+	const struct json *j = NULL;
+	size_t n = 0;
 
-	if (!r || check_status(r, e) < 0)
+	if (!r)
 		return -1;
-	type = http_reply_header(r, "Content-Type");
-	*is_mux = type && strstr(type, "multiplexed");
-	fd = http_reply_hijack(r, early, n_early);
-	if (fd < 0)
-		return err_sys(e, -fd, "upgrade the connection");
-	return fd;
-}
-
-void client_escape(struct strbuf *b, const char *s)
-{
-	for (; *s; s++) {
-		unsigned char u = (unsigned char)*s;
-
-		if ((u >= 'a' && u <= 'z') || (u >= 'A' && u <= 'Z') || (u >= '0' && u <= '9') ||
-		    strchr("-_.~/:@", (int)u))
-			sb_addc(b, (char)u);
-		else
-			sb_addf(b, "%%%02X", u);
+	if (http_reply_read_all(r, CLIENT_MAX_REPLY, &body, &n, e) < 0)
+		return err_wrap(e, "read the engine's reply");
+	if (sv_trim(sv_n(body, n)).n) {
+		/* raw spans point into the text */
+		char *kept = arena_strndup(a, body, n);
+		if (json_parse(a, sv_n(kept, n), &limits, &j, e) < 0)
+			return err_wrap(e, "the engine's reply");
 	}
+	if (out)
+		*out = j;
+	return 0;
 }
 
-void client_query(struct strbuf *path, const char *key, const char *value)
+const char *client_path(struct arena *a, const char *before, const char *name, const char *after)
 {
-	if (!value)
-		return;
-	sb_addc(path, sv_find(sb_sv(path), '?') < 0 ? '?' : '&');
-	sb_addf(path, "%s=", key);
-	client_escape(path, value);
+	cleanup_strbuf struct strbuf b = { 0 };
+
+	sb_add(&b, before);
+	http_escape(&b, sv_of(name), false);
+	sb_add(&b, after);
+	return arena_strdup(a, sb_str(&b));
+}
+
+const char *client_query(struct arena *a, const char *path, const char *name, const char *value)
+{
+	cleanup_strbuf struct strbuf b = { 0 };
+
+	sb_addf(&b, "%s%c%s=", path, strchr(path, '?') ? '&' : '?', name);
+	http_escape(&b, sv_of(value), false);
+	return arena_strdup(a, sb_str(&b));
 }

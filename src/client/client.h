@@ -1,61 +1,78 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The Engine API as the CLI uses it: one kept-alive connection, unversioned paths (the daemon's newest API) unless
- * DOCKER_API_VERSION fixes one, errors turned into what the daemon said. Called by cli/; one thread.
+ * The Engine API from the client's side: where the engine is, which version is spoken, errors as Docker's CLI words
+ * them. Called by cli/. A client holds one kept-alive connection, made at the first call; calls that last (wait, attach)
+ * take a second client of the same configuration. Not thread-safe.
  *
- *	cleanup_client struct client *c = NULL;
- *	struct client_reply r = { 0 };
- *	if (client_open(&cfg, &c, e) < 0 || client_call(c, "GET", "/containers/json", SV(""), a, &r, e) < 0) ...
- *
- * A call that the daemon refuses is an error of the class of its status, "Error response from daemon: …". When nothing
- * answers: ERR_UNAVAILABLE, "Cannot connect to the Docker daemon at …. Is the docker daemon running?".
+ * No round trip is spent on negotiation: requests name CLIENT_API_VERSION, and an engine that is older says so, with its
+ * version, in a refusal that is answered by asking again in that version. Only a request whose body cannot be sent twice
+ * pings first.
  */
 #pragma once
 
-#include "base/attr.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "base/str.h"
+#include "codec/json.h"
+#include "http/client.h"
 
-#include <stdbool.h>
-#include <sys/types.h>
-
-struct client;
-struct http_reply;
+#define CLIENT_API_VERSION   "1.51"
+#define CLIENT_MAX_REPLY     ((size_t)256 << 20)
+#define CLIENT_DEFAULT_HOST  "unix:///run/hoy.sock"
+#define CLIENT_FALLBACK_HOST "unix:///var/run/docker.sock"
 
 struct client_config {
-	const char *host; /* unix://, tcp://; NULL: the default sockets */
-	bool tls, tls_verify;
-	const char *ca, *cert, *key; /* paths, with tls */
-	const char *api_version;     /* NULL: none */
+	const char *host;        /* unix://, tcp://, or host:port */
+	const char *api_version; /* DOCKER_API_VERSION; NULL: ours, or the engine's when that is older */
+	bool tls;                /* use it; ca, cert, key: PEM files or NULL */
+	bool tls_verify;
+	const char *ca, *cert, *key;
+	const struct http_param *headers; /* HttpHeaders of config.json; borrowed */
+	size_t n_headers;
 };
 
-int client_open(const struct client_config *cfg, struct client **out, struct err **e) NODISCARD;
-void client_close(struct client *c);
-DEFINE_CLEANUP(struct client *, client_close)
-#define cleanup_client CLEANUP(client_close)
-/* What -H said, or the default that was found. */
+struct client;
+
+struct client_call {
+	const char *method;
+	const char *path; /* escaped, with query, without version: client_path() */
+	struct sv body;   /* JSON unless content_type says otherwise */
+	const char *content_type;
+	ssize_t (*read_body)(void *ctx, void *buf, size_t n);
+	void *read_ctx;
+	bool upgrade; /* ask for a raw stream; the reply is to be hijacked */
+};
+
+struct client *client_new(const struct client_config *cfg) __attribute__((returns_nonnull));
+/* Another connection to the same engine, which knows the version already. */
+struct client *client_again(const struct client *c) __attribute__((returns_nonnull));
+void client_free(struct client *c);
+DEFINE_CLEANUP(struct client *, client_free)
+#define cleanup_client CLEANUP(client_free)
+
 const char *client_host(const struct client *c);
-/* A second connection to the same daemon, for calls while the first one streams. */
-int client_dup(const struct client *c, struct client **out, struct err **e) NODISCARD;
+const char *client_api_version(const struct client *c); /* "1.51", lower after an older engine answered */
+/* Asks the engine (GET /_ping) and takes the lower version. */
+int client_ping(struct client *c, struct err **e) NODISCARD;
 
-struct client_reply {
-	unsigned status;
-	struct sv body; /* in the arena, NUL-terminated */
+/* A reply with a status below 400 (101 and 304 included); anything else is an error of the status' class with the text
+ * "Error response from daemon: …". */
+struct http_reply *client_send(struct client *c, const struct client_call *call, struct err **e) NODISCARD;
+/* The same, and the JSON of the reply, which lives in the arena (NULL when there is none). */
+int client_json(struct client *c, struct arena *a, const struct client_call *call, const struct json **out,
+		struct err **e) NODISCARD;
+
+/* "/containers/", "a b", "/json" → "/containers/a%20b/json"; the second part is escaped, slashes too. */
+const char *client_path(struct arena *a, const char *before, const char *name, const char *after);
+/* Appends name=value to a path, escaped. */
+const char *client_query(struct arena *a, const char *path, const char *name, const char *value);
+
+/*
+ * Where the engine is, from what the user said: --context before -H, DOCKER_HOST, DOCKER_CONTEXT, config.json's
+ * currentContext; "default" is hoy's socket, or Docker's where only that exists. *context gets the name that is shown.
+ */
+struct client_choice {
+	const char *host, *context, *config_dir;
+	const struct json *config; /* config.json, or NULL */
 };
-/* Body is JSON when it is not empty. The whole reply. */
-int client_call(struct client *c, const char *method, const char *path, struct sv body, struct arena *a,
-		struct client_reply *out, struct err **e) NODISCARD;
-
-/* A reply to be read piece by piece (http/client.h). The body of the request comes from read_fd when it is >= 0. */
-struct http_reply *client_stream(struct client *c, const char *method, const char *path,
-				 const char *content_type, struct sv body, int read_fd, struct err **e);
-/* Asks for an upgraded connection; returns its descriptor. *is_mux: framed (8-byte headers). *early: heap, bytes that came
- * with the head. */
-int client_hijack(struct client *c, const char *path, struct sv body, bool *is_mux, char **early,
-		  size_t *n_early, struct err **e) NODISCARD;
-
-/* Escapes for a path segment or a query value. */
-void client_escape(struct strbuf *b, const char *s);
-/* Appends ?key=value or &key=value; value NULL: nothing. */
-void client_query(struct strbuf *path, const char *key, const char *value);
+int client_resolve(struct arena *a, const struct client_choice *choice, struct client_config *out,
+		   const char **context, struct err **e) NODISCARD;

@@ -721,6 +721,43 @@ static int eval_fields(struct run *r, const struct expr *x, const struct json *j
 }
 
 static int eval_expr(struct run *r, const struct expr *x, const struct json *dot, const struct json *last,
+		     bool has_last, const struct json **out);
+
+/*
+ * `.Label "name"`: the one method Docker's rows have. A member that is an object answers with its entry, "" when there is
+ * none; a member that is a string (a table's headings) with the last word of the name.
+ */
+static int eval_method(struct run *r, const struct expr *x, const struct json *dot, const struct json **out)
+{
+	const struct json *object = x->kind == EXPR_DOT ? dot : NULL, *arg, *found;
+	const char *name, *dotted;
+
+	if (!x->fields[0] || x->fields[1] || !json_is(object, JSON_OBJECT) || !json_get(object, x->fields[0]))
+		return fail(r, "at <%s>: %s is not a method but has arguments", x->chain ? x->chain : ".",
+			    x->chain ? x->chain : ".");
+	object = json_get(object, x->fields[0]);
+	if (eval_expr(r, x->args[0], dot, NULL, false, &arg) < 0)
+		return -1;
+	name = json_str(arg);
+	if (!name)
+		return fail(r, "at <%s>: wrong type of argument; expected string", x->chain);
+	if (object->type == JSON_STRING) {
+		dotted = strrchr(name, '.');
+		char *word = arena_strdup(r->a, dotted ? dotted + 1 : name);
+		for (char *p = word; *p; p++)
+			if (*p == '-' || *p == '_')
+				*p = ' ';
+		*out = make_str(r, sv_of(word));
+		return 0;
+	}
+	if (object->type != JSON_OBJECT)
+		return fail(r, "at <%s>: %s is not a method but has arguments", x->chain, x->chain);
+	found = json_get(object, name);
+	*out = found ? found : make_str(r, SV(""));
+	return 0;
+}
+
+static int eval_expr(struct run *r, const struct expr *x, const struct json *dot, const struct json *last,
 		     bool has_last, const struct json **out)
 {
 	const struct json *j = NULL;
@@ -740,6 +777,8 @@ static int eval_expr(struct run *r, const struct expr *x, const struct json *dot
 			args[n++] = last;
 		return call(r, x->name, args, n, out);
 	}
+	if (x->n_args == 1 && !has_last && x->fields)
+		return eval_method(r, x, dot, out);
 	if (x->n_args || has_last)
 		return fail(r, "at <%s>: %s is not a method but has arguments", x->chain ? x->chain : ".",
 			    x->chain ? x->chain : ".");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hoy, the command line. */
+/* hoy: the command line. */
 #include "cli/cli.h"
 
 int main(int argc, char **argv)
