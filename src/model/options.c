@@ -300,18 +300,22 @@ int extra_host_parse(struct arena *a, struct sv s, const char **out, struct err 
 
 int nano_cpus_parse(struct sv s, int64_t *out, struct err **e)
 {
-	struct sv whole, frac;
+	struct sv t = s, whole, frac;
 	uint64_t w = 0, f = 0;
+	bool neg = t.n && t.p[0] == '-';
 
-	bool point = sv_cut(s, '.', &whole, &frac);
-	if (!s.n || (!whole.n && !frac.n) || (whole.n && parse_u64(whole, 1000000, &w) < 0) ||
-	    (frac.n && parse_u64(frac, UINT64_MAX, &f) < 0) || (point && !frac.n && !whole.n))
+	/* A negative number is one, too; the daemon has the word for it. */
+	if (neg)
+		t = sv_sub(t, 1, t.n);
+	(void)sv_cut(t, '.', &whole, &frac);
+	if ((!whole.n && !frac.n) || (whole.n && parse_u64(whole, 1000000, &w) < 0) ||
+	    (frac.n && parse_u64(frac, UINT64_MAX, &f) < 0))
 		return err_set(e, ERR_INVALID, "failed to parse %.*s as a rational number", (int)s.n, s.p);
 	if (frac.n > 9)
 		return err_set(e, ERR_INVALID, "value is too precise");
 	for (size_t i = frac.n; i < 9; i++)
 		f *= 10;
-	*out = (int64_t)(w * 1000000000u + f);
+	*out = (int64_t)(w * 1000000000u + f) * (neg ? -1 : 1);
 	return 0;
 }
 

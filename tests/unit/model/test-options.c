@@ -161,13 +161,15 @@ static void test_cpus(void **state)
 	int64_t n;
 	static const struct bad bads[] = { { "", NULL },      { ".", NULL },
 					   { "1.5.1", NULL }, { "x", NULL },
-					   { "-1", NULL },    { "1.0000000001", "value is too precise" } };
+					   { "-", NULL },     { "1.0000000001", "value is too precise" } };
 
 	assert_int_equal(nano_cpus_parse(SV("1.5"), &n, NULL), 0);
 	assert_true(n == 1500000000);
 	assert_int_equal(nano_cpus_parse(SV("0.001"), &n, NULL), 0);
 	assert_true(n == 1000000);
 	assert_int_equal(nano_cpus_parse(SV("2"), &n, NULL), 0);
+	assert_int_equal(nano_cpus_parse(SV("-1"), &n, NULL), 0);
+	assert_true(n == -1000000000);
 	assert_int_equal(nano_cpus_parse(SV(".5"), &n, NULL), 0);
 	assert_true(n == 500000000);
 	CHECK_BAD(bads, nano_cpus_parse(s, &n, &e));
