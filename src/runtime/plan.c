@@ -274,6 +274,9 @@ static int build_sysctls(struct plan_builder *pb, const struct oci_linux *l, str
 		if (first && *first == '.')
 			for (char *c = k; *c; c++)
 				*c = *c == '.' ? '/' : *c == '/' ? '.' : *c;
+		if (strcmp(k, "kernel/domainname") == 0 && pb->h.domainname.off)
+			return err_set(e, ERR_INVALID, "sysctl \"%s\" conflicts with domainname",
+				       l->sysctl.v[i].k);
 		if (!sysctl_allowed(k, own, &why))
 			return err_set(e, ERR_INVALID, "sysctl \"%s\" %s", l->sysctl.v[i].k, why);
 		if (strstr(k, "..") || strstr(k, "//") || str_ends(k, "/"))

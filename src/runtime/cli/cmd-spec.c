@@ -218,7 +218,7 @@ static void features_linux(struct jw *w)
 	jw_kobj(w, "mountExtensions");
 	enabled(w, "idmap", true);
 	jw_end(w);
-	enabled(w, "netDevices", true);
+	enabled(w, "netDevices", false);
 	jw_end(w);
 }
 

@@ -89,7 +89,12 @@ int cmd_state(struct rt *rt, int argc, char **argv, struct err **e)
 
 	if (r != 0)
 		return r < 0 ? -1 : 0;
-	if (state_load(rt, id, &s, e) < 0 || state_json(rt, &s, &b, e) < 0)
+	if (state_load(rt, id, &s, e) < 0)
+		return -1;
+	/* Its create is still at work (or was killed): there is no container to tell about yet. */
+	if (state_status(rt, &s) == ST_CREATING)
+		return err_set(e, ERR_NOT_FOUND, "container does not exist: %s", id);
+	if (state_json(rt, &s, &b, e) < 0)
 		return -1;
 	json_indent(&out, sb_sv(&b), "", "  ");
 	printf("%s\n", out.p);
