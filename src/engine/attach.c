@@ -18,6 +18,7 @@ struct engine_attachment {
 	struct container *c;
 	struct engine_attach rq;
 	bool tty;
+	bool reserved; /* counted in c->attaching: a start waits for this socket */
 	char keys[DETACH_KEYS_MAX];
 	size_t n_keys;
 };
@@ -58,6 +59,14 @@ int engine_container_attach_begin(struct engine *en, const char *ref, const stru
 		container_unref(at.c);
 		return -1;
 	}
+	/*
+	 * The client starts the container as soon as it has read the head of our reply, which may be before this thread
+	 * goes on; what a short process printed would then be nobody's.
+	 */
+	pthread_mutex_lock(&at.c->lock);
+	at.reserved = at.rq.stream && !at.c->run;
+	at.c->attaching += at.reserved;
+	pthread_mutex_unlock(&at.c->lock);
 	at.rq.detach_keys = NULL;
 	*out = xmemdup(&at, sizeof(at));
 	return 0;
@@ -68,10 +77,22 @@ bool engine_attachment_is_tty(const struct engine_attachment *at)
 	return at->tty;
 }
 
+static void unreserve_locked(struct engine_attachment *at)
+{
+	if (!at->reserved)
+		return;
+	at->reserved = false;
+	at->c->attaching--;
+	(void)pthread_cond_broadcast(&at->c->changed);
+}
+
 void engine_attachment_free(struct engine_attachment *at)
 {
 	if (!at)
 		return;
+	pthread_mutex_lock(&at->c->lock);
+	unreserve_locked(at);
+	pthread_mutex_unlock(&at->c->lock);
 	container_unref(at->c);
 	free(at);
 }
@@ -175,7 +196,8 @@ int engine_attachment_run(struct engine_attachment *at, int sockfd, struct sv ea
 	}
 	int fd = attach_with_early(sockfd, early), r = 0;
 	pthread_mutex_lock(&c->lock);
-	container_settle_locked(c);
+	if (!at->reserved || c->now.state != LIFE_STARTING)
+		container_settle_locked(c);
 	cleanup_run struct run *run = c->run ? run_ref(c->run) : NULL;
 	bool gone = c->now.state == LIFE_REMOVING || c->now.state == LIFE_GONE || c->now.state == LIFE_DEAD;
 	bool in = at->rq.stdin_ && c->spec->open_stdin, mux = !at->tty && !at->rq.no_mux;
@@ -191,6 +213,7 @@ int engine_attachment_run(struct engine_attachment *at, int sockfd, struct sv ea
 		list_add_tail(&c->pending, &p->link);
 		fd = -1;
 	}
+	unreserve_locked(at);
 	pthread_mutex_unlock(&c->lock);
 	if (run) {
 		struct monitor_attach a = { .fd = fd,

@@ -93,6 +93,7 @@ struct container {
 	struct run *last_run;      /* whose monitor may not be gone yet */
 	struct list waiters;       /* struct waiter */
 	struct list pending;       /* struct pending_attach */
+	unsigned attaching;        /* clients told that they are attached, not yet in `pending` */
 	struct container_net *net; /* addresses and ports while it runs; engine/network.h */
 	char *log_path;            /* NULL: no json-file */
 	char *cgroup_path;         /* "/hoy/ID" */

@@ -16,9 +16,12 @@
 #include "volume/volume.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <time.h>
 
-#define GONE_WAIT_MS 15000
+#define GONE_WAIT_MS  15000
+#define ATTACH_WAIT_S 5 /* for clients between the head of the reply and their place in the queue */
 
 int container_begin_start_locked(struct container *c, struct err **e)
 {
@@ -57,8 +60,13 @@ void pending_attach_close_locked(struct container *c)
 static void hand_over_pending(struct container *c, struct monitor *m)
 {
 	struct list mine;
+	struct timespec until;
 	list_init(&mine);
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += ATTACH_WAIT_S;
 	pthread_mutex_lock(&c->lock);
+	while (c->attaching && pthread_cond_timedwait(&c->changed, &c->lock, &until) == 0)
+		;
 	list_for_each_safe (it, &c->pending) {
 		list_del(it);
 		list_add_tail(&mine, it);
@@ -312,6 +320,7 @@ int container_start_now(struct container *c, struct err **e)
 	(void)fault_point("engine.start.running");
 	container_event(c, "start", NULL);
 	supervisor_add(c->en->supervisor, run);
+	hand_over_pending(c, run->m); /* one that came too late for the first time */
 	run_unref(run);
 	return 0;
 }
