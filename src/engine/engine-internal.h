@@ -89,6 +89,7 @@ struct engine {
 	char *init_path;
 	int64_t started_ns;
 	char id[37];
+	char network_ids[3][ID_LEN + 1]; /* bridge, host, none */
 
 	pthread_mutex_t table_lock;
 	struct map by_id;   /* struct container *, a reference each */

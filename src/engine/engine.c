@@ -319,6 +319,7 @@ int engine_open(const struct engine_config *c, struct engine **out, struct err *
 	else if (open_dirs(en, e) == 0 && container_db_open(en, e) == 0 && open_id(en, e) == 0 &&
 		 store_open(&sc, &en->store, e) == 0 && monitor_program_open(&en->monitor_program, e) == 0 &&
 		 open_net(en, e) == 0 && jobs_open(&en->jobs, e) == 0) {
+		network_ids_make(en);
 		cleanup_free char *volumes = xasprintf("%s/volumes", c->data_root);
 		if (volume_table_open(volumes, &en->volumes, e) == 0 && reconcile(en, e) == 0) {
 			*out = en;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The three networks that are always there, as the API shows them. */
 #include "base/clock.h"
-#include "codec/digest.h"
 #include "engine/engine-internal.h"
 #include "engine/network.h"
 #include "engine/observe.h"
@@ -15,16 +14,6 @@
 static const struct {
 	const char *name, *driver;
 } networks[] = { { "bridge", "bridge" }, { "host", "host" }, { "none", "null" } };
-
-/* The same at every start, and another one in another engine. */
-static const char *network_id(struct engine *en, struct arena *a, const char *name)
-{
-	char hex[SHA256_HEX + 1];
-	const char *text = arena_printf(a, "%s/%s", en->id, name);
-
-	sha256_of(text, strlen(text), hex);
-	return arena_strdup(a, hex);
-}
 
 static void fill_bridge(struct engine *en, struct arena *a, struct api_network *n)
 {
@@ -81,7 +70,7 @@ static struct api_network describe(struct engine *en, struct arena *a, size_t i)
 {
 	struct api_network n = {
 		.name = networks[i].name,
-		.id = network_id(en, a, networks[i].name),
+		.id = network_id(en, networks[i].name),
 		.created = arena_strdup(a, clock_rfc3339nano(en->started_ns).s),
 		.scope = "local",
 		.driver = networks[i].driver,

@@ -4,6 +4,8 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/proc.h"
+#include "codec/digest.h"
+#include "engine/events.h"
 #include "monitor/client.h"
 #include "net/lxc.h"
 #include "net/net.h"
@@ -45,6 +47,35 @@ const char *network_mode(const struct container_spec *s)
 	if (str_empty(m) || str_eq(m, "default"))
 		return "bridge";
 	return m;
+}
+
+static const char *const network_names[] = { "bridge", "host", "none" };
+
+void network_ids_make(struct engine *en)
+{
+	for (size_t i = 0; i < ARRAY_LEN(network_names); i++) {
+		cleanup_free char *text = xasprintf("%s/%s", en->id, network_names[i]);
+		sha256_of(text, strlen(text), en->network_ids[i]);
+	}
+}
+
+const char *network_id(const struct engine *en, const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(network_names); i++)
+		if (str_eq(name, network_names[i]))
+			return en->network_ids[i];
+	return "";
+}
+
+/* connect and disconnect, of the three networks that exist. */
+static void network_event(struct container *c, const struct container_spec *s, const char *action)
+{
+	static const char *const drivers[] = { "bridge", "host", "null" };
+	const char *m = network_mode(s);
+	for (size_t i = 0; i < ARRAY_LEN(network_names); i++)
+		if (!strcmp(m, network_names[i]))
+			events_publish(c->en->events, "network", action, c->en->network_ids[i],
+				       log_kv("container", c->id, "name", m, "type", drivers[i]));
 }
 
 static int lxc_of(const struct api_host_config *hc, struct net_lxc **out, struct err **e)
@@ -230,6 +261,7 @@ int network_join(struct container *c, const struct container_spec *s, struct net
 	cleanup_net_lxc struct net_lxc *lxc = NULL;
 	if (lxc_of(s->host, &lxc, e) < 0)
 		return -1;
+	network_event(c, s, "connect");
 	if (strcmp(m, "host") == 0 || (lxc && net_lxc_wants_host(lxc)))
 		return 0;
 	if (str_starts(m, "container:")) {
@@ -271,6 +303,7 @@ void network_leave(struct container *c, const struct container_spec *s)
 		net_endpoint_leave(c->en->net, c->id);
 	if (n && n->lent_fd >= 0 && lxc_of(s->host, &lxc, NULL) == 0 && lxc)
 		net_lxc_undo(lxc, n->lent_fd);
+	network_event(c, s, "disconnect");
 	container_net_free(n);
 }
 
@@ -377,7 +410,7 @@ void network_describe(struct container *c, const struct container_look *l, struc
 		model_for_each(port, &l->spec->config->exposed_ports)(void) bindings_for(a, out, *port);
 	}
 	if (ep && es) {
-		es->network_id = "";
+		es->network_id = network_id(c->en, key);
 		es->endpoint_id = arena_strdup(a, ep->endpoint_id);
 		es->gateway = ip_text(a, ep->gateway);
 		es->ip_address = ip_text(a, ep->ip);

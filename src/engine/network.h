@@ -30,6 +30,9 @@ void network_describe(struct container *c, const struct container_look *l, struc
 		      struct api_network_settings *out);
 void network_ports(struct container *c, const struct container_look *l, struct arena *a,
 		   struct api_port_list *out);
+/* "bridge", "host", "none": the ID that is the same at every start, and another one in another engine; others: "". */
+const char *network_id(const struct engine *en, const char *name);
+void network_ids_make(struct engine *en);
 /* "bridge" for "default" and "" — what HostConfig.NetworkMode means here. */
 const char *network_mode(const struct container_spec *s);
 /* The address for /etc/hosts, or NULL. */

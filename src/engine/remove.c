@@ -14,8 +14,6 @@
 
 #include <errno.h>
 
-#define GONE_WAIT_MS 15000
-
 static void remove_volumes(struct engine *en, const struct container_spec *s)
 {
 	for (size_t i = 0; i < s->n_mounts; i++) {
@@ -45,8 +43,6 @@ static int take_away(struct container *c, const struct container_spec *s, bool v
 			volume_release(en->volumes, s->mounts[i].name, c->id);
 	if (volumes)
 		remove_volumes(en, s);
-	(void)fs_rmtree_at(en->containers_dirfd, c->id);
-	(void)fs_rmtree_at(en->exec_dirfd, c->id);
 	return 0;
 }
 
@@ -103,8 +99,7 @@ int container_remove_now(struct container *c, bool force, bool volumes, struct e
 	int r = container_move_locked(c, LIFE_REMOVING, e);
 	pending_attach_close_locked(c);
 	pthread_mutex_unlock(&c->lock);
-	if (r == 0 && last && monitor_wait_gone(last->m, GONE_WAIT_MS) < 0)
-		log_warn(log_kv("container", c->id), "its monitor has not ended yet");
+	/* Its monitor may still be taking the control group away: that needs nothing of what goes now. */
 	run_unref(last);
 	cleanup_err struct err *own = NULL;
 	if (r == 0 && take_away(c, spec, volumes, &own) < 0) {
@@ -127,8 +122,10 @@ int container_remove_now(struct container *c, bool force, bool volumes, struct e
 		container_fire_locked(c, ENGINE_WAIT_NOT_RUNNING, c->now.exit_code, NULL);
 		(void)pthread_cond_broadcast(&c->changed);
 		pthread_mutex_unlock(&c->lock);
+		/* Nobody waits for these: no row names them, and a start sweeps them. */
+		(void)fs_rmtree_at(en->containers_dirfd, c->id);
+		(void)fs_rmtree_at(en->exec_dirfd, c->id);
 	}
-	(void)en;
 	container_spec_unref(spec);
 	return r;
 }
