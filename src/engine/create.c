@@ -7,6 +7,7 @@
 #include "base/fault.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "engine/links.h"
 #include "engine/network.h"
 #include "engine/spec.h"
 #include "kernel/caps.h"
@@ -164,8 +165,8 @@ static int check_host(struct engine *en, const struct api_host_config *hc, struc
 	struct security_opts so;
 	uint64_t caps;
 	if (check_other(en, hc->pid_mode, e) < 0 || check_other(en, hc->ipc_mode, e) < 0 ||
-	    check_log(hc, e) < 0 || security_opts_parse(&hc->security_opt, &so, e) < 0 ||
-	    spec_caps(hc, hc->privileged, &caps, e) < 0)
+	    links_check(en, hc, e) < 0 || check_log(hc, e) < 0 ||
+	    security_opts_parse(&hc->security_opt, &so, e) < 0 || spec_caps(hc, hc->privileged, &caps, e) < 0)
 		return -1;
 	/* "a/b" and "a.b" name the same file: only the one form, so that the check of the name holds. */
 	model_for_each(it, &hc->sysctls) if (strchr(it->k, '/') || strstr(it->k, "..")) return err_set(

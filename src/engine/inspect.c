@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
+#include "engine/links.h"
 #include "engine/network.h"
 #include "engine/spec.h"
 #include "engine/view.h"
@@ -90,6 +91,8 @@ int engine_container_inspect(struct engine *en, const char *ref, bool size, stru
 	/* The reply outlives the spec: copies. */
 	o->config = api_container_config_dup(a, s->config);
 	o->host_config = api_host_config_dup(a, s->host);
+	if (s->host->links.n)
+		links_show(s, a, &o->host_config->links);
 	/* null asks for the default: inspect shows what that is, as dockerd does. */
 	struct spec_paths paths;
 	spec_system_paths(s, &paths);

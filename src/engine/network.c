@@ -157,8 +157,6 @@ int network_check(const struct api_container_config *cc, const struct api_host_c
 					       it->k);
 		}
 	}
-	if (hc->links.n)
-		return err_set(e, ERR_NOT_IMPLEMENTED, "HostConfig.Links is not supported");
 	cleanup_net_ports struct net_ports ports = { 0 };
 	if (ports_of(cc, hc, &ports, e) < 0)
 		return -1;

@@ -57,6 +57,13 @@ int container_remove_now(struct container *c, bool force, bool volumes, struct e
 			pthread_mutex_unlock(&c->lock);
 			return err_set(e, ERR_NOT_FOUND, "No such container: %s", c->id);
 		}
+		if (s == LIFE_REMOVING && force) {
+			/* Somebody else is at it (--rm): what was asked for is done when it is. */
+			while (c->now.state == LIFE_REMOVING)
+				(void)pthread_cond_wait(&c->changed, &c->lock);
+			pthread_mutex_unlock(&c->lock);
+			continue;
+		}
 		if (s == LIFE_REMOVING) {
 			pthread_mutex_unlock(&c->lock);
 			return err_set(e, ERR_CONFLICT, "removal of container %s is already in progress",

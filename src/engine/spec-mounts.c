@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is mounted: the default file systems, the injected files, and the user's volumes, binds and tmpfs. */
+#include "engine/links.h"
 #include "engine/network.h"
 #include "engine/spec.h"
 
@@ -395,6 +396,8 @@ int container_write_files(struct container *c, const struct container_spec *s, s
 			sb_add(&b, text);
 	} else {
 		hosts_text(c, s, a, &b);
+		if (links_resolve(c, s, a, NULL, &b, e) < 0)
+			return -1;
 	}
 	if (r == 0)
 		r = write_file(dirfd, "hosts", &b);

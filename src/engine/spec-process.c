@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who the process is: user, capabilities, environment, limits. */
+#include "engine/links.h"
 #include "engine/spec.h"
 
 #include "base/fs.h"
@@ -205,6 +206,8 @@ int spec_process(struct spec_build *b, struct err **e)
 	    spec_caps(s->host, s->host->privileged, &b->caps, e) < 0)
 		return -1;
 	p->capabilities = spec_caps_for_uid(b->caps, p->user.uid, b->a);
+	if (links_resolve(b->c, s, b->a, &p->env, NULL, e) < 0)
+		return -1;
 	spec_env(s, container_hostname(b->c, s, b->a), s->is_tty, NULL, b->a, &p->env);
 	p->has_oom_score_adj = s->host->oom_score_adj != 0;
 	p->oom_score_adj = s->host->oom_score_adj;

@@ -325,3 +325,18 @@ def test_start_stop_race(engine):
         assert all(out[0] in (204, 304, 404, 409) for _t, out in jobs), [out for _t, out in jobs]
         engine.api("DELETE", f"/containers/{cid}?force=1")
         wait_until(lambda: engine.api("GET", f"/containers/{cid}/json").status == 404, "its removal")
+
+
+def test_links(engine):
+    assert engine.docker("run", "--rm", "--link", "nosuch", "busybox").rc != 0
+    engine.docker("run", "-d", "--name", "db-1", "--expose", "5432", "-e", "SECRET=x", "busybox", "sleep", "1000").ok()
+    ip = engine.inspect("db-1")["NetworkSettings"]["IPAddress"]
+    out = engine.docker("run", "--name", "app1", "--link", "db-1:db", "busybox", "sh", "-c", "env; cat /etc/hosts").out
+    for line in (f"DB_PORT=tcp://{ip}:5432", f"DB_PORT_5432_TCP_ADDR={ip}", "DB_PORT_5432_TCP_PROTO=tcp", "DB_ENV_SECRET=x",
+                 "DB_NAME=/app1/db"):
+        assert line in out.split("\n"), (line, out)
+    assert f"{ip}\tdb " in out
+    assert engine.inspect("app1")["HostConfig"]["Links"] == ["/db-1:/app1/db"]
+    engine.docker("rm", "-f", "db-1").ok()
+    r = engine.api("POST", "/containers/app1/start")
+    assert r.status in (404, 409)
