@@ -156,7 +156,7 @@ static int check_deadline(const struct oci_scheduler *s, struct err **e)
 	const uint64_t period = s->period ? s->period : s->deadline;
 
 	if (!s->runtime)
-		return err_set(e, ERR_INVALID, DL "requires `runtime`: runtime must be greater than 0");
+		return err_set(e, ERR_INVALID, DL "requires `runtime`: " DL "runtime must be greater than 0");
 	if (!s->deadline)
 		return err_set(e, ERR_INVALID, DL "requires `deadline`");
 	if (s->runtime < 1024 || s->runtime >= UINT64_C(1) << 63)

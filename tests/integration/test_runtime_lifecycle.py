@@ -225,6 +225,13 @@ def test_kill_all_and_delete_force(rt):
     assert rt("delete", "nosuch").rc == 1
 
 
+def test_delete_by_regex(rt):
+    a, b = rt.create(rt.config(["sleep", "1000"])), rt.create(rt.config(["sleep", "1000"]))
+    rt("delete", "--force", "--regex", a[:6] + "[0-9a-f]*").ok()
+    assert rt("state", a).rc == 1 and rt.status(b) == "created"
+    assert rt("delete", "--regex", "(").rc == 1
+
+
 def test_pid_file_and_log(rt, tmp_path):
     cid, d = rt.bundle(rt.config(["sleep", "1000"]))
     p = subprocess.run([str(rt_path()), "--root", str(rt.root), "create", "--bundle", str(d), "--pid-file", str(tmp_path / "p"), cid],

@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
+#include <regex.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -106,6 +107,20 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static void all_ids(struct rt *rt, struct strlist *ids)
+{
+	int fd = fs_open(rt->root, O_RDONLY | O_DIRECTORY, 0);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	for (struct dirent *x; d && (x = readdir(d));)
+		if (x->d_name[0] != '.' && id_check(x->d_name, NULL) == 0)
+			strlist_add(ids, x->d_name);
+	if (d)
+		(void)closedir(d);
+	if (ids->n)
+		qsort(ids->v, ids->n, sizeof(*ids->v), by_name);
+}
+
 int cmd_list(struct rt *rt, int argc, char **argv, struct err **e)
 {
 	const char *format = "table";
@@ -119,15 +134,7 @@ int cmd_list(struct rt *rt, int argc, char **argv, struct err **e)
 		return r < 0 ? -1 : 0;
 	if (!str_eq(format, "table") && !str_eq(format, "json"))
 		return err_set(e, ERR_INVALID, "invalid format option");
-	int fd = fs_open(rt->root, O_RDONLY | O_DIRECTORY, 0);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	for (struct dirent *x; d && (x = readdir(d));)
-		if (x->d_name[0] != '.' && id_check(x->d_name, NULL) == 0)
-			strlist_add(&ids, x->d_name);
-	if (d)
-		(void)closedir(d);
-	if (ids.n)
-		qsort(ids.v, ids.n, sizeof(*ids.v), by_name);
+	all_ids(rt, &ids);
 	if (str_eq(format, "json") && !quiet)
 		printf("[");
 	else if (!quiet)
@@ -226,19 +233,14 @@ static void poststop_plan(struct rt *rt, const struct state *s, struct strbuf *p
 		rt_warn(rt, err_text(e));
 }
 
-int cmd_delete(struct rt *rt, int argc, char **argv, struct err **e)
+static int delete_one(struct rt *rt, const char *id, bool force, struct err **e)
 {
-	cleanup_strbuf struct strbuf prog = { 0 };
-	bool force = false;
-	const struct opt opts[] = { { "force", 'f', OPT_BOOL, &force,
-				      "kill a running container with SIGKILL" } };
+	cleanup_strbuf struct strbuf prog = { 0 }, plan = { 0 };
 	cleanup_err struct err *le = NULL;
-	const char *id;
+	struct launch l;
 	struct state s;
-	int r = one_id("delete", opts, 1, argc, argv, 1, &id, NULL, e);
+	int r;
 
-	if (r != 0)
-		return r < 0 ? -1 : 0;
 	if (state_load(rt, id, &s, &le) < 0) {
 		if (force && err_class(le) == ERR_NOT_FOUND)
 			return 0;
@@ -269,14 +271,38 @@ int cmd_delete(struct rt *rt, int argc, char **argv, struct err **e)
 			return err_sys(e, -r, "remove the control group of '%s'", id);
 	}
 	state_scope_stop(&s);
-	cleanup_strbuf struct strbuf plan = { 0 };
-	struct launch l;
-
 	poststop_plan(rt, &s, &plan);
 	state_dir_remove(rt, id);
 	if (plan.n && launch_run_hooks(plan.p, plan.n, LAUNCH_POSTSTOP, 0, &l) < 0)
 		rt_warn(rt, l.text);
 	return 0;
+}
+
+int cmd_delete(struct rt *rt, int argc, char **argv, struct err **e)
+{
+	bool force = false, regex = false;
+	const struct opt opts[] = {
+		{ "force", 'f', OPT_BOOL, &force, "kill a running container with SIGKILL" },
+		{ "regex", 'r', OPT_BOOL, &regex,
+		  "the argument is a regular expression: delete all that match" },
+	};
+	cleanup_strlist struct strlist ids = { 0 };
+	const char *id;
+	int r = one_id("delete", opts, ARRAY_LEN(opts), argc, argv, 1, &id, NULL, e), failed = 0;
+	regex_t re;
+
+	if (r != 0)
+		return r < 0 ? -1 : 0;
+	if (!regex)
+		return delete_one(rt, id, force, e);
+	if (regcomp(&re, id, REG_EXTENDED | REG_NOSUB) != 0)
+		return err_set(e, ERR_INVALID, "invalid regular expression '%s'", id);
+	all_ids(rt, &ids);
+	for (size_t i = 0; i < ids.n; i++)
+		if (regexec(&re, ids.v[i], 0, NULL, 0) == 0 && delete_one(rt, ids.v[i], force, e) < 0)
+			failed = -1;
+	regfree(&re);
+	return failed;
 }
 
 /* --- ps --- */
