@@ -51,14 +51,12 @@ build-fuzz/build.ninja:
 vm-test: all	## cgroup v2, pure v1 and older kernels, in virtual machines (slow)
 	tests/vm/run $(VM)
 
-diff-docker: all	## the docker CLI and hoy side by side, line by line, where a reference dockerd runs
-	tests/differential/run.py
-
 bench: all	## hoy beside the peers that are installed
 	python3 tools/bench/bench.py
 
 diff-docker: all	## the stock docker CLI and hoy against the engine of DOCKER_HOST, case by case
 	tools/diff-docker -v
+	tests/differential/run.py
 
 install: all	## PREFIX= DESTDIR=
 	DESTDIR=$(DESTDIR) meson install -C $(B) --no-rebuild

@@ -112,13 +112,25 @@ static int check_request(struct engine *en, const struct engine_create *rq, stru
 	return 0;
 }
 
-/* A mode that names another container: it must be there. */
+/*
+ * Another container that a request names must be there. That is the request's fault (400), as in Docker: a 404 would tell
+ * the client that the image is missing, and it would pull.
+ */
+static struct container *find_named(struct engine *en, const char *ref, struct err **e)
+{
+	cleanup_err struct err *why = NULL;
+	struct container *c = container_find(en, ref, &why);
+	if (!c)
+		(void)err_set(e, ERR_INVALID, "%s", err_text(why));
+	return c;
+}
+
 static int check_other(struct engine *en, const char *mode, struct err **e)
 {
 	const char *other = mode_container(mode);
 	if (!other)
 		return 0;
-	cleanup_container struct container *c = container_find(en, other, e);
+	cleanup_container struct container *c = find_named(en, other, e);
 	return c ? 0 : -1;
 }
 
@@ -369,7 +381,7 @@ static int volumes_from(struct creating *cr, const char *raw, struct err **e)
 	bool ro;
 	if (mount_parse_volumes_from(cr->a, raw, &ref, &ro, &mode, e) < 0)
 		return -1;
-	cleanup_container struct container *other = container_find(cr->en, ref, e);
+	cleanup_container struct container *other = find_named(cr->en, ref, e);
 	if (!other)
 		return -1;
 	cleanup_look struct container_look l;

@@ -181,6 +181,16 @@ bool filters_not_labels(const struct filters *f, const char *key, const struct m
 	return true;
 }
 
+/* All the values, as Go prints a list. */
+static int fail_bool(const char *key, const struct model_str_list *l, struct err **e)
+{
+	cleanup_strbuf struct strbuf b = { 0 };
+
+	for (size_t i = 0; i < l->n; i++)
+		sb_addf(&b, "%s%s", i ? " " : "", l->v[i]);
+	return err_set(e, ERR_INVALID, "invalid filter '%s=[%s]'", key, sb_str(&b));
+}
+
 int filters_bool(const struct filters *f, const char *key, bool absent, bool *out, struct err **e)
 {
 	const struct model_str_list *l = filters_get(f, key);
@@ -196,10 +206,10 @@ int filters_bool(const struct filters *f, const char *key, bool absent, bool *ou
 		else if (str_eq(l->v[i], "0") || str_eq(l->v[i], "false"))
 			no = true;
 		else
-			return filters_fail_value(key, l->v[i], e);
+			return fail_bool(key, l, e);
 	}
 	if (yes == no)
-		return filters_fail_value(key, l->v[0], e);
+		return fail_bool(key, l, e);
 	*out = yes;
 	return 0;
 }

@@ -75,9 +75,10 @@ int volume_check_name(const char *name, struct err **e)
 	size_t n = strlen(name);
 
 	if (n == 1)
-		return err_set(
-			e, ERR_INVALID,
-			"volume name is too short, names should be at least two alphanumeric characters");
+		return err_set(e, ERR_INVALID,
+			       "create %s: volume name is too short, names should be at least two "
+			       "alphanumeric characters",
+			       name);
 	for (size_t i = 0; i < n; i++) {
 		char c = name[i];
 		bool alnum = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');

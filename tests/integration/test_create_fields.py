@@ -231,6 +231,13 @@ def test_bodies_that_are_no_request(api, body, want):
     assert api("GET", "/containers/json?all=1").json == []
 
 
+@pytest.mark.parametrize("host", [{"VolumesFrom": ["nosuch"]}, {"PidMode": "container:nosuch"}, {"IpcMode": "container:nosuch"}])
+def test_another_container_is_missing(api, host):
+    """400, not 404: at a 404 the client pulls the image."""
+    r = api("POST", "/containers/create", body={"Image": "busybox", "Cmd": ["true"], "HostConfig": host})
+    assert (r.status, r.message) == (400, "No such container: nosuch")
+
+
 def test_a_body_without_its_type(api):
     for ctype in ("text/plain", "application/x-tar"):
         r = api("POST", "/containers/create", body=b'{"Image":"busybox"}', headers={"Content-Type": ctype})

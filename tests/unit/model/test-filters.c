@@ -106,7 +106,7 @@ static void test_bools(void **state)
 	assert_false(v);
 	filters_add(a, &f, "dangling", "1");
 	assert_int_equal(filters_bool(&f, "dangling", true, &v, &e), -1);
-	assert_string_equal(err_text(e), "invalid filter 'dangling=false'");
+	assert_string_equal(err_text(e), "invalid filter 'dangling=[false 1]'");
 	struct filters g = { 0 };
 	filters_add(a, &g, "dangling", "maybe");
 	assert_int_equal(filters_bool(&g, "dangling", true, &v, NULL), -1);
