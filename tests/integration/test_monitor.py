@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import select
 import shutil
 import signal
@@ -98,6 +99,7 @@ class Drive:
         self.name = f"drive{os.getpid()}n{Drive.count}"
         self.cgroup = f"/hoy-test-monitor/{self.name}"
         self.pids = []
+        self.tty = False
         self.open()
 
     def open(self):
@@ -120,6 +122,7 @@ class Drive:
         return r
 
     def create(self, args, tty=False, pid_host=False, resources=None, log=True, **more):
+        self.tty = tty
         if log is True:
             log = {"max_size": 0, "max_file": 1}
         r = self.ask("start", id=self.name, spec=spec(self.rootfs, args, self.cgroup, tty, pid_host, resources),
@@ -135,13 +138,15 @@ class Drive:
         self.ok("release")
         return r
 
-    def attach(self, stdin=False, mux=True, **more):
+    def attach(self, stdin=False, mux=None, **more):
+        mux = not self.tty if mux is None else mux
         ours, theirs = socket.socketpair()
         self.ok("attach", [theirs.fileno()], stdin=stdin, stdout=True, stderr=True, mux=mux, **more)
         theirs.close()
         return ours
 
-    def exec(self, args, exec_id="e1", tty=False, client=True, stdin=False, mux=True, **more):
+    def exec(self, args, exec_id="e1", tty=False, client=True, stdin=False, mux=None, **more):
+        mux = not tty if mux is None else mux
         process = spec(self.rootfs, args, self.cgroup, tty)["process"]
         ours, theirs = socket.socketpair()
         r = self.ask("exec", [theirs.fileno()] if client else [], exec_id=exec_id, process=process, tty=tty, mux=mux,
@@ -259,7 +264,7 @@ def test_a_program_that_cannot_run(drive, args, code, text):
 def test_terminal(drive):
     d = drive()
     d.create(["sh", "-c", "read x; stty size; echo got $x; tty"], tty=True, open_stdin=True, rows=33, cols=111)
-    s = d.attach(stdin=True, mux=True)  # never framed with a terminal
+    s = d.attach(stdin=True)
     d.ok("release")
     s.sendall(b"word\n")
     got = read_all(s)
@@ -502,6 +507,66 @@ def test_exec(drive):
     d.ok("signal", sig=9)
     x = d.exit()
     assert x["code"] == 137 and x["before"] == ["exec_exit"]
+    read_all(s)
+
+
+def test_no_descriptor_or_page_is_left(drive):
+    """Execs, failed ones, clients that come and go: the monitor ends with the descriptors it began with."""
+    d = drive()
+    d.run(["cat"], open_stdin=True, tty=True)
+    r, s = d.exec(["true"], exec_id="warm")
+    read_all(s)
+    s.close()
+    d.event("exec_exit")
+
+    def held():
+        """What its descriptors are, without their numbers; one that goes away meanwhile is none."""
+        found = []
+        for n in os.listdir(f"/proc/{d.monitor}/fd"):
+            try:
+                found.append(re.sub(r"\[\d+\]", "", os.readlink(f"/proc/{d.monitor}/fd/{n}")))
+            except FileNotFoundError:
+                pass
+        return sorted(found)
+    # The watch for out-of-memory comes a moment after the start.
+    wait_until(lambda: any("eventfd" in x or "inotify" in x for x in held() if "poll" not in x) or not cgroup_dirs(""), "the watch")
+    wait_until(lambda: held().count("socket:") == 3, "the first exec's client to be let go")  # control, events, listening
+    before = held()
+    for i in range(12):
+        r, s = d.exec(["sh", "-c", "head -c 100000 /dev/zero"], exec_id=f"a{i}", tty=i % 2 == 0)
+        assert "error" not in r, r
+        read_all(s)
+        d.event("exec_exit")
+        r, s = d.exec(["nosuch"], exec_id=f"b{i}")
+        assert r["exit_code"] == 127
+        c = d.attach(stdin=True, keys="\x10\x11")
+        if i % 3 == 0:
+            c.close()
+        else:
+            c.sendall(b"\x10\x11")
+            read_all(c)
+            c.close()
+            d.event("detach")
+    s.close()
+    wait_until(lambda: held() == before, "the descriptors to be as before")
+    d.ok("signal", sig=9)
+    d.exit()
+
+
+def test_a_frozen_container_takes_no_exec_but_the_rest_works(drive):
+    """Attach, resize and the exit of a container that is frozen and then killed."""
+    d = drive()
+    d.run(["cat"], open_stdin=True, tty=True)
+    groups = cgroup_dirs(d.cgroup)
+    frozen = [g for g in groups if os.path.exists(f"{g}/cgroup.freeze")] or [g for g in groups if os.path.exists(f"{g}/freezer.state")]
+    name, on = ("cgroup.freeze", "1") if os.path.exists(f"{frozen[0]}/cgroup.freeze") else ("freezer.state", "FROZEN")
+    pathlib.Path(frozen[0], name).write_text(on)
+    s = d.attach(stdin=True)
+    d.ok("resize", rows=10, cols=20)
+    assert d.ok("execs")["execs"] == []
+    d.ask("kill_group")
+    x = d.exit()
+    assert x["code"] == 137
     read_all(s)
 
 
