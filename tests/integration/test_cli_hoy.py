@@ -17,7 +17,9 @@ HOY = str(BUILD / "hoy")
 
 def bare(tmp_path, *args, **env):
     clean = {k: v for k, v in os.environ.items() if not k.startswith("DOCKER_")}
-    return run([HOY, *args], env={**clean, "DOCKER_CONFIG": str(tmp_path), **env})
+    r = run([HOY, *args], env={**clean, "DOCKER_CONFIG": str(tmp_path), **env})
+    assert "Sanitizer" not in r.err and "runtime error:" not in r.err, r.err
+    return r
 
 
 class FakeEngine:
