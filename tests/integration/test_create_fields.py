@@ -101,7 +101,7 @@ HONOURED = {
     "Devices": [({"Devices": [{"PathOnHost": "/dev/zero", "PathInContainer": "/dev/nought", "CgroupPermissions": "r"}]},
                  "head -c 3 /dev/nought | wc -c", "^3$")],
     "DeviceCgroupRules": [({"DeviceCgroupRules": ["c 10:200 rwm"]}, "mknod /t c 10 200 && echo made", "made")],
-    "CgroupParent": [({"CgroupParent": "/hoyfields", "CgroupnsMode": "host"}, "cat /proc/self/cgroup", "/hoyfields/")],
+    "CgroupParent": [({"CgroupParent": "OWN/fields", "CgroupnsMode": "host"}, "cat /proc/self/cgroup", "/fields/")],
     "NetworkMode": [({"NetworkMode": "none"}, "ls /sys/class/net", "^lo$")],
 }
 DISK = next((d for d in sorted(pathlib.Path("/sys/block").glob("*")) if os.path.exists("/dev/" + d.name)), None)
@@ -137,10 +137,12 @@ def test_every_field_has_a_line():
 
 
 @pytest.mark.parametrize("field", sorted(HONOURED))
-def test_honoured(api, field):
+def test_honoured(engine, api, field):
     if not HONOURED[field]:
         pytest.skip(f"this machine has nothing for {field} to act on")
     for host, cmd, want in HONOURED[field]:
+        if field == "CgroupParent":
+            host = {**host, field: host[field].replace("OWN", engine.cgroup)}  # the harness takes that one away
         out, code, _ = run(api, cmd, host)
         if want == "HOST":
             want = re.escape(os.readlink("/proc/self/ns/" + field[:3].lower()))
