@@ -274,7 +274,8 @@ static int build_sysctls(struct plan_builder *pb, const struct oci_linux *l, str
 		if (first && *first == '.')
 			for (char *c = k; *c; c++)
 				*c = *c == '.' ? '/' : *c == '/' ? '.' : *c;
-		if (strcmp(k, "kernel/domainname") == 0 && pb->h.domainname.off)
+		if (strcmp(k, "kernel/domainname") == 0 && pb->h.domainname.off &&
+		    !str_eq(v, pb->in->spec->domainname))
 			return err_set(e, ERR_INVALID, "sysctl \"%s\" conflicts with domainname",
 				       l->sysctl.v[i].k);
 		if (!sysctl_allowed(k, own, &why))
