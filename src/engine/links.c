@@ -41,11 +41,14 @@ int links_check(struct engine *en, const struct api_host_config *hc, struct err 
 	{
 		const char *name, *alias;
 		link_parse(a, *it, &name, &alias);
-		cleanup_container struct container *c = *name ? container_find(en, name, e) : NULL;
 		if (!*name)
 			return err_set(e, ERR_INVALID, "bad format for links: %s", *it);
+		cleanup_err struct err *why = NULL;
+		cleanup_container struct container *c = container_find(en, name, &why);
+		/* The request's fault, not a missing image. */
 		if (!c)
-			return -1;
+			return err_set(e, ERR_INVALID, "could not get container for %s: %s", name,
+				       err_text(why));
 	}
 	return 0;
 }
