@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * JSON: a strict RFC 8259 parser into a tree, and a streaming writer. Called by everybody who reads or writes
- *JSON, the static programs included; pure functions over bytes, no locks, no I/O.
+ * JSON, the static programs included; pure functions over bytes, no locks, no I/O.
  *
  * Parsing allocates from the caller's arena and nothing else lives on. Strings of the tree are decoded,
- *NUL-terminated and in the arena; `raw` spans point into the text that was parsed, which must live as long as
- *they are used. What the grammar forbids is rejected, never repaired: bad UTF-8, lone surrogates, control
- *characters, leading zeros, trailing commas, bytes after the value, duplicate keys (unless asked), and more
- *depth, bytes or values than the limits allow. Error texts are those of Go's encoding/json where it has one,
- *class ERR_INVALID.
+ * NUL-terminated and in the arena; `raw` spans point into the text that was parsed, which must live as long as
+ * they are used. What the grammar forbids is rejected, never repaired: bad UTF-8, lone surrogates, control
+ * characters, leading zeros, trailing commas, bytes after the value, duplicate keys (unless asked), and more
+ * depth, bytes or values than the limits allow. Error texts are those of Go's encoding/json where it has one,
+ * class ERR_INVALID.
  *
  *	const struct json *j;
  *	if (json_parse(arena, body, NULL, &j, e) < 0)

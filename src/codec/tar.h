@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Tar archives: a pull reader and a writer. Called by workers (layers, archives, cp) and by the store (save).
- *Pure functions over a byte stream; nothing here touches a file. Not thread-safe.
+ * Pure functions over a byte stream; nothing here touches a file. Not thread-safe.
  *
  * The reader takes v7, ustar, GNU (long names, base-256 numbers, old sparse) and PAX (path, linkpath, size,
- *ids, times, SCHILY.xattr, LIBARCHIVE.xattr, sparse 0.0, 0.1, 1.0, global headers). It checks checksums and
- *limits and refuses what is damaged, negative, too long or of unknown type with ERR_INVALID; it does not
- *judge names (".." is the caller's business) except that there is no NUL in them. A missing end marker is
- *accepted at a header boundary, as Go does.
+ * ids, times, SCHILY.xattr, LIBARCHIVE.xattr, sparse 0.0, 0.1, 1.0, global headers). It checks checksums and
+ * limits and refuses what is damaged, negative, too long or of unknown type with ERR_INVALID; it does not
+ * judge names (".." is the caller's business) except that there is no NUL in them. A missing end marker is
+ * accepted at a header boundary, as Go does.
  *
  *	while ((r = tar_next(t, &ent, e)) > 0)
  *		while ((n = tar_data(t, &p, &offset, e)) > 0)

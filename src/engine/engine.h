@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The engine: what the daemon can do, as C calls. api/ translates HTTP into these and nothing else does;
- *hoyd's main opens one engine and serves it. Every verb may block and may be called from any thread. Verbs
- *take the API's objects (model/api.gen.h), validated here and not by the caller, and errors carry Docker's
- *words and a class that api/ maps to a status. `ref` is what a client wrote: full ID, name with or without
- *"/", or a unique ID prefix.
+ * hoyd's main opens one engine and serves it. Every verb may block and may be called from any thread. Verbs
+ * take the API's objects (model/api.gen.h), validated here and not by the caller, and errors carry Docker's
+ * words and a class that api/ maps to a status. `ref` is what a client wrote: full ID, name with or without
+ * "/", or a unique ID prefix.
  *
  * Replies are model structs in the arena the caller gives (that of the request), so that api/ may trim them
- *for old API versions before it encodes them.
+ * for old API versions before it encodes them.
  *
  * A `struct ctx` (may be NULL) ends a blocking verb early where Docker lets a client's leaving cancel it:
- *wait, prune, stats. stop and kill go on.
+ * wait, prune, stats. stop and kill go on.
  *
  *	struct engine *en;
  *	if (engine_open(cfg, &en, &e) < 0) ...

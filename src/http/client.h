@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The HTTP/1.1 client: one blocking connection, keep-alive, one call at a time. Used by client/ (Engine API),
- *tests and the health of nothing else; registries go through their own worker. Not thread-safe: one owner per
+ * tests and the health of nothing else; registries go through their own worker. Not thread-safe: one owner per
  * connection; open several for concurrent calls.
  *
  *	cleanup_http_client struct http_client *c = NULL;

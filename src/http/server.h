@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The HTTP/1.1 server: blocking sockets, one thread per connection (256 KiB stacks), keep-alive. hoyd's main
- *opens one with its listeners; api/ is the handler. The handler runs on the connection's thread, may block as
- *long as it likes, and must answer exactly once: one http_reply*, or http_stream_start .. http_stream_end, or
- *http_hijack. If it returns without, the server answers 500.
+ * opens one with its listeners; api/ is the handler. The handler runs on the connection's thread, may block as
+ * long as it likes, and must answer exactly once: one http_reply*, or http_stream_start .. http_stream_end, or
+ * http_hijack. If it returns without, the server answers 500.
  *
  *	static void handle(void *ctx, struct http_req *rq, struct http_res *rs)
  *	{
@@ -12,7 +12,7 @@
  *	}
  *
  * Everything a request points to lives in rq->arena, until the handler returns. Replies: 0, or -errno once
- *the client is gone (then further writes fail the same way; the handler should give up, nobody reads it).
+ * the client is gone (then further writes fail the same way; the handler should give up, nobody reads it).
  */
 #pragma once
 

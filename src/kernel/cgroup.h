@@ -3,11 +3,11 @@
  * Control groups: v1, v2, and the hybrid of both.
  *
  * Two halves, as everywhere on the hot path. *Compiling* (hoyd, hoy-runtime) takes a layout (which
- *hierarchies this machine has: cgroup_detect(), once), a path and plain numbers, and makes a flat program of
- *bytes: which directories to make, which values to write where and in which order, where to attach.
+ * hierarchies this machine has: cgroup_detect(), once), a path and plain numbers, and makes a flat program of
+ * bytes: which directories to make, which values to write where and in which order, where to attach.
  **Executing* (hoy-monitor, the parent side of a launch) runs over those bytes: it parses nothing, allocates
- *nothing, decides nothing, and may be given bytes from a socket, because every offset is checked. A program
- *is position independent, holds no pointer, and may be embedded in a launch plan.
+ * nothing, decides nothing, and may be given bytes from a socket, because every offset is checked. A program
+ * is position independent, holds no pointer, and may be embedded in a launch plan.
  *
  *	struct cgroup_layout l;
  *	r = cgroup_detect(&l);
@@ -20,10 +20,10 @@
  *	cgroup_exec_kill(prog.p, prog.n); cgroup_exec_destroy(prog.p, prog.n, 1000);
  *
  * Operations on a group that exists already (engine: stats, pause, update, top) use a program made by
- *cgroup_ref() (no settings) or cgroup_compile(… CGROUP_UPDATE …) and the same executors.
+ * cgroup_ref() (no settings) or cgroup_compile(… CGROUP_UPDATE …) and the same executors.
  *
  * Executors return 0 or -errno and describe the failed step in *fail (may be NULL), whose pointers go into
- *the program. No globals; threads may share a layout and a program.
+ * the program. No globals; threads may share a layout and a program.
  */
 #pragma once
 

@@ -3,30 +3,30 @@
  * The engine's side of hoy-monitor. Called by engine/ (any thread).
  *
  * One monitor process per running container: it launches the container from a compiled plan, owns its pty or
- *pipes, writes the log, serves attached clients whose sockets were handed over, runs execs, and records the
- *exit. It outlives hoyd; a new hoyd finds it again with monitor_connect().
+ * pipes, writes the log, serves attached clients whose sockets were handed over, runs execs, and records the
+ * exit. It outlives hoyd; a new hoyd finds it again with monitor_connect().
  *
  *	struct monitor *m;
  *	monitor_start(mp, &(struct monitor_start){ .id = id, .dirfd = dir, .plan = …, .fds = … }, &m, e);
  *	monitor_attach(m, &(struct monitor_attach){ .fd = sock, … }, e);  // clients that attached before the
- *start monitor_release(m, e);						   // the container runs
+ * start monitor_release(m, e);						   // the container runs
  *	... epoll on monitor_event_fd(m): monitor_next_event(m, &ev) until 0 or -EPIPE
  *	monitor_close(m);
  *
  * Order at the end of a container: output is drained into the log and to the clients' buffers; the exit file
- *is written in dirfd; MONITOR_EXIT is sent; the cgroup is removed; the process ends, which the event
- *descriptor reports (-EPIPE). Start the same container again only after that -EPIPE (monitor_wait_gone()),
- *because the new start makes the cgroup anew. -EPIPE without an exit event and without an exit file means
- *that the monitor was killed: kill the cgroup (cgroup_exec_kill), record 137.
+ * is written in dirfd; MONITOR_EXIT is sent; the cgroup is removed; the process ends, which the event
+ * descriptor reports (-EPIPE). Start the same container again only after that -EPIPE (monitor_wait_gone()),
+ * because the new start makes the cgroup anew. -EPIPE without an exit event and without an exit file means
+ * that the monitor was killed: kill the cgroup (cgroup_exec_kill), record 137.
  *
  * Attached clients: output goes to each client's socket, then to a buffer of 64 KiB a client; when one is
- *full, reading from the container pauses (as dockerd does: nothing is lost), but a client that takes nothing
- *for 10 s while others are attached is dropped. A client's socket belongs to the monitor after
- *monitor_attach(): close your copy, never shutdown() it. TLS and WebSocket clients: hand over one end of a
- *socketpair and carry the bytes yourself.
+ * full, reading from the container pauses (as dockerd does: nothing is lost), but a client that takes nothing
+ * for 10 s while others are attached is dropped. A client's socket belongs to the monitor after
+ * monitor_attach(): close your copy, never shutdown() it. TLS and WebSocket clients: hand over one end of a
+ * socketpair and carry the bytes yourself.
  *
  * Ownership: descriptors in the request structs stay the caller's (close them after the call). Two sockets a
- *monitor: requests are serialised by a lock inside; events are for one reader.
+ * monitor: requests are serialised by a lock inside; events are for one reader.
  */
 #pragma once
 

@@ -5,7 +5,7 @@
  *
  * Guarantees: nothing here needs the engine to go on living. A veth's host end sits on the bridge, the packet
  * rules are in the kernel (one nftables table named after the bridge), so traffic flows while hoyd is dead.
- *On the next start the engine calls net_open(), then net_endpoint_restore() for every container it found
+ * On the next start the engine calls net_open(), then net_endpoint_restore() for every container it found
  * running, with the `struct net_endpoint` it kept in text (net_endpoint_encode), and net_restore_end(), which
  * replaces the table in one transaction by what lives. Established connections do not notice.
  *

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * hoy-init: PID 1 of a container started with --init. Runs one program, forwards signals to it, reaps
- *whatever is orphaned to us, and exits with the program's code (128 + signal). Command line of tini, which it
- *replaces:
+ * whatever is orphaned to us, and exits with the program's code (128 + signal). Command line of tini, which it
+ * replaces:
  *
  *	hoy-init [-g] [-s] [-p SIGNAL-NUMBER] [-e CODE]… [-w] [-v]… [--] PROGRAM [ARGS…]
  *

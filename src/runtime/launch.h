@@ -7,18 +7,18 @@
  *	struct launch_io io = { .stdio = { in, out, err } };
  *	if (launch_start(plan, n, fds, n_fds, &io, &l) < 0) {
  *		launch_error_text(&l, text, sizeof(text));	// "exec: \"nosuch\": executable file not found
- *in $PATH" exit_code = launch_exit_code(&l);		// 127, 126, or 128 for everything else
+ * in $PATH" exit_code = launch_exit_code(&l);		// 127, 126, or 128 for everything else
  *	}
  *	... the container is created: l.pid, l.pidfd, with a terminal l.console_fd (the pty's master) ...
  *	if (launch_release(&l) < 0) ...			// the program runs, or the same kind of error
  *
  * launch_start() of PLAN_INIT clones the container's init with its namespaces, joins control groups, writes
- *id maps, runs hooks, mounts, and returns when init stands before its execve and waits. A missing program is
+ * id maps, runs hooks, mounts, and returns when init stands before its execve and waits. A missing program is
  * found out here already. PLAN_EXEC starts a process in a running container; launch_start() returns when it
  * stands before its execve likewise, and launch_release() lets it go.
  *
  * After an error nothing is left: the process is killed and reaped, new control groups are removed; the
- *caller need not call anything (launch_abort() is harmless). Descriptors in `fds` and `io` stay the caller's.
+ * caller need not call anything (launch_abort() is harmless). Descriptors in `fds` and `io` stay the caller's.
  * The caller reaps l.pid when it ends (waitpid, or P_PIDFD) and removes the control group.
  */
 #pragma once

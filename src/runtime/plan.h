@@ -8,7 +8,7 @@
  * walks them once with plan_check() before it does anything.
  *
  * A plan is position independent, holds no pointer and no descriptor number. Descriptors that the caller
- *gives along (a detached mount of the root file system, namespaces, volumes) are named by their index in the
+ * gives along (a detached mount of the root file system, namespaces, volumes) are named by their index in the
  * caller's own array, which goes to launch_start() beside the plan.
  *
  *	cleanup_strbuf struct strbuf plan = { 0 };

@@ -1,24 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * SQLite, as the engine's rooms use it: one file, one connection, schema by numbered migrations, statements
- *prepared once. Called by store (images) and engine (containers, volumes, networks).
+ * prepared once. Called by store (images) and engine (containers, volumes, networks).
  *
  * Threads: a `struct db` may be used by all threads. It owns one recursive lock; a query holds it from
- *db_query() to db_done(), a transaction from db_begin() to db_commit() or db_rollback(). So: read the rows
- *into your own memory, end the query, then do what is slow; and never wait for another thread between
- *db_query() and db_done().
+ * db_query() to db_done(), a transaction from db_begin() to db_commit() or db_rollback(). So: read the rows
+ * into your own memory, end the query, then do what is slow; and never wait for another thread between
+ * db_query() and db_done().
  *
  * Durability: DB_DURABLE commits survive power loss (WAL, synchronous=FULL). Otherwise a commit survives kill
- *-9 of the process (WAL, synchronous=OFF), which costs no fsync.
+ * -9 of the process (WAL, synchronous=OFF), which costs no fsync.
  *
  * The file is locked exclusively while open (unless DB_SHARED): a second engine on the same root gets
- *ERR_CONFLICT.
+ * ERR_CONFLICT.
  *
- *	static const char *const migrations[] = { "CREATE TABLE c (id TEXT PRIMARY KEY, spec TEXT) WITHOUT
- *ROWID" }; if (db_open(path, DB_DURABLE, migrations, ARRAY_LEN(migrations), &db, e) < 0) return -1; if
- *(db_exec(db, e, "INSERT INTO c VALUES (?, ?)", "ss", id, json) < 0) return -1; cleanup_query struct db_query
- *q = { 0 }; if (db_query(db, &q, e, "SELECT spec FROM c WHERE id = ?", "s", id) < 0) return -1; int r; while
- *((r = db_step(&q, e)) > 0) use(db_col_str(&q, 0)); return r;
+ *	static const char *const migrations[] = { "CREATE TABLE c (id TEXT PRIMARY KEY, spec TEXT)" };
+ *	if (db_open(path, DB_DURABLE, migrations, ARRAY_LEN(migrations), &db, e) < 0)
+ *		return -1;
+ *	if (db_exec(db, e, "INSERT INTO c VALUES (?, ?)", "ss", id, json) < 0)
+ *		return -1;
+ *	cleanup_query struct db_query q = { 0 };
+ *	if (db_query(db, &q, e, "SELECT spec FROM c WHERE id = ?", "s", id) < 0)
+ *		return -1;
+ *	while ((r = db_step(&q, e)) > 0)
+ *		use(db_col_str(&q, 0));
  */
 #pragma once
 

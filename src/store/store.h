@@ -9,7 +9,7 @@
  *	<root>/tmp, <root>/trash	being made, being deleted; emptied at start
  *
  * Threads: everything here may be called from any thread. An image is an immutable view, counted: what it
- *says was true when it was looked up. Errors: classes and texts are Docker's, ready for the API.
+ * says was true when it was looked up. Errors: classes and texts are Docker's, ready for the API.
  *
  * An acknowledged image or tag survives power loss; a snapshot survives kill -9. Archives are decoded by the
  * confined hoy-worker, never here.
