@@ -273,7 +273,8 @@ def special(kind, name="x", link=""):
     special(tarfile.SYMTYPE, link="x"), special(tarfile.LNKTYPE, link="../x"), special(tarfile.LNKTYPE, link="none"),
     b"", b"\0" * 1024, b"junk" * 400, gzip.compress(b"junk" * 400), gzip.compress(ONE)[:-9], b"\x1f\x8b\x08" + b"\xff" * 100,
     b"\xfd7zXZ\0" + b"\xff" * 100, b"\x28\xb5\x2f\xfd" + b"\xff" * 100, b"BZh9" + b"\xff" * 100,
-])
+], ids=["char", "block", "fifo", "link-abs", "link-up", "link-self", "hard-up", "hard-none", "empty", "zeros", "junk", "gz-junk", "gz-cut",
+        "gz-bad", "xz-bad", "zstd-bad", "bz2-bad"])
 def test_hostile_bytes(store, data):
     r = store.ctl("load", stdin=data)
     assert r.rc == 1 and r.err.startswith("storectl: "), r.err
