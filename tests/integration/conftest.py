@@ -18,8 +18,12 @@ def module_engine():
     base = harness.new_base()
     peer = os.environ.get("HOY_TEST_PEER")
     e = harness.Peer(base, peer) if peer else harness.Engine(base)
-    e.start()
-    e.load_busybox()
+    try:
+        e.start()
+        e.load_busybox()
+    except BaseException:
+        e.abandon()
+        raise
     yield e
     e.close()
     shutil.rmtree(base, ignore_errors=True)
@@ -50,9 +54,13 @@ def new_engine():
         return e
     yield make
     for e in made:
-        if e.proc:
-            e.env = {}
-            e.close()
+        try:
+            if e.proc:
+                e.env = {}
+                e.close()
+        except BaseException:
+            e.abandon()
+            raise
         shutil.rmtree(e.base, ignore_errors=True)
 
 

@@ -46,7 +46,7 @@ def refused(engine, status, words, body, name=None):
     (400, "ange of CPUs is from 0.01", {"HostConfig": {"NanoCpus": 10 ** 15}}),
     (400, "Range of blkio weight", {"HostConfig": {"BlkioWeight": 5}}),
     (400, "invalid PID mode", {"HostConfig": {"PidMode": "nosuch"}}),
-    (404, "No such container: nosuch", {"HostConfig": {"PidMode": "container:nosuch"}}),
+    (400, "No such container: nosuch", {"HostConfig": {"PidMode": "container:nosuch"}}),
     (400, "invalid IPC mode", {"HostConfig": {"IpcMode": "nosuch"}}),
     (404, "network nosuch not found", {"HostConfig": {"NetworkMode": "nosuch"}}),
     (400, "is not in a separate kernel namespace", {"HostConfig": {"Sysctls": {"kernel.core_pattern": "x"}}}),
