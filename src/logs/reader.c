@@ -13,6 +13,7 @@
 #define IN_BUFFER  (256 * 1024)
 #define OUT_PIECE  (128 * 1024) /* a piece is given out once it is this long */
 #define TAIL_BLOCK (64 * 1024)
+#define LOOKS_MAX  1000 /* at files that are rotated faster than they are opened */
 #define ARENA_AGE  1000 /* records between fresh arenas, when the slow way is used */
 
 struct log_file {
@@ -76,41 +77,80 @@ static bool same(const struct log_file *a, const struct log_file *b)
 	return a->dev == b->dev && a->ino == b->ino;
 }
 
-/*
- * Opens the files from the newest to the oldest, down to (not with) `known`. A rotation in between only makes a file
- * that is open already turn up again under the next name, so none is missed.
- */
-static int open_files(struct logs_reader *r, const struct log_file *known, struct err **e)
+static void close_list(struct log_file *v, size_t n)
 {
-	struct log_file *v = NULL;
-	size_t n = 0, cap = 0;
+	for (size_t i = 0; i < n; i++)
+		fd_close(&v[i].fd);
+	free(v);
+}
+
+/* Whether name.k is that file now; with NULL, whether it is missing. */
+static bool is_at(struct logs_reader *r, size_t k, const struct log_file *f)
+{
+	struct log_file now;
+	int s = open_one(r, k, &now);
+
+	if (s < 0)
+		return !f && s == -ENOENT;
+	(void)close(now.fd);
+	return f && same(f, &now);
+}
+
+/*
+ * One look from the newest to the oldest, down to (not with) `known`. One rotation meanwhile does no harm: it goes from
+ * the oldest to the newest, so a file that is open already may turn up again under the next name, and no two names in a
+ * row are free. The end of one and the begin of the next would: that the newest still has its name at the end says that
+ * this was not so. 1; 0 if the names have moved too far; -errno. The list is the caller's in any case.
+ */
+static int look(struct logs_reader *r, const struct log_file *known, struct log_file **v, size_t *n)
+{
+	size_t cap = 0, first = 0;
+	struct log_file newest = { .fd = -1 };
 	int missing = 0;
 
-	for (size_t k = 0; k < LOGS_MAX_FILES; k++) {
+	for (size_t k = 0; k < LOGS_MAX_FILES && missing < 2; k++) {
 		struct log_file f;
 		int s = open_one(r, k, &f);
 		if (s == -ENOENT) {
-			/* during a rotation one name is free for a moment: two in a row are the end */
-			if (missing++)
-				break;
+			missing++;
 			continue;
 		}
+		if (s < 0)
+			return s;
 		missing = 0;
-		if (s < 0) {
-			for (size_t i = 0; i < n; i++)
-				fd_close(&v[i].fd);
-			free(v);
-			return err_sys(e, -s, "open log file '%s'", r->name);
+		if (newest.fd < 0) {
+			newest = f; /* only compared: in the list, or known, it keeps its inode number */
+			first = k;
 		}
-		bool seen = n && same(&v[n - 1], &f), reached = known && same(known, &f);
+		bool seen = *n && same(&(*v)[*n - 1], &f), reached = known && same(known, &f);
 		if (seen || reached)
 			(void)close(f.fd);
 		if (reached)
 			break;
 		if (seen)
 			continue;
-		GROW(v, n, cap);
-		v[n++] = f;
+		GROW(*v, *n, cap);
+		(*v)[(*n)++] = f;
+	}
+	/* none at all: or the newest was on its way from one name to the next */
+	return newest.fd < 0 ? is_at(r, 0, NULL) && is_at(r, 1, NULL) : is_at(r, first, &newest);
+}
+
+static int open_files(struct logs_reader *r, const struct log_file *known, struct err **e)
+{
+	struct log_file *v = NULL;
+	size_t n = 0;
+	int s = 0;
+
+	for (int tries = 0; s == 0 && tries < LOOKS_MAX; tries++) {
+		close_list(v, n);
+		v = NULL;
+		n = 0;
+		s = look(r, known, &v, &n);
+	}
+	if (s < 0) {
+		close_list(v, n);
+		return err_sys(e, -s, "open log file '%s'", r->name);
 	}
 	/* oldest first */
 	for (size_t i = 0; i < n / 2; i++) {
@@ -339,17 +379,19 @@ static int next_after_rotation(struct logs_reader *r, struct err **e)
 	r->files = NULL;
 	r->n = r->at = 0;
 	int opened = open_files(r, &known, e);
-	for (size_t i = 0; i < old_n; i++)
-		fd_close(&old[i].fd);
-	free(old);
-	if (opened < 0)
-		return -1;
-	if (r->n)
-		r->files[r->n - 1].to = -1;
+	if (opened < 0 || !r->n) {
+		/* nothing after it: it stays the one to go on from, or all would be read again */
+		r->files = old;
+		r->n = old_n;
+		r->at = old_n - 1;
+		return opened;
+	}
+	close_list(old, old_n);
+	r->files[r->n - 1].to = -1;
 	r->pos = 0;
 	r->start = r->end = 0;
 	r->skipping = false;
-	return r->n > 0;
+	return 1;
 }
 
 /* Reads once from the current file: bytes, 0 at its end (or at the end of what belongs to this reader), -1. */

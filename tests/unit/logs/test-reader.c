@@ -10,6 +10,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -317,6 +318,40 @@ static void the_watch_wakes_a_follower(void **state)
 	logs_hub_free(h);
 }
 
+static void *rotating_writer(void *arg)
+{
+	for (int i = 0; i < 600; i++) {
+		write_records(NAME, i, i + 1);
+		if (i % 10 == 9)
+			rotate(70);
+	}
+	atomic_store((atomic_bool *)arg, true);
+	return NULL;
+}
+
+/* However the rotations fall between the looks at two names, a reader gets the log from its first line on, in order. */
+static void a_log_that_is_rotated_meanwhile_is_whole(void **state)
+{
+	atomic_bool is_written = false;
+	pthread_t t;
+	bool last;
+
+	(void)state;
+	assert_int_equal(pthread_create(&t, NULL, rotating_writer, &is_written), 0);
+	do {
+		cleanup_strbuf struct strbuf want = { 0 };
+		last = atomic_load(&is_written);
+		struct logs_reader *r =
+			open_reader((struct logs_request){ .stdout_ = true, .stderr_ = true, .tail = -1 });
+		cleanup_free char *got = read_all(r);
+		logs_reader_close(r);
+		for (int i = 0; i < 600 && (last || want.n < strlen(got)); i++)
+			sb_addf(&want, "line %d\n", i);
+		assert_string_equal(got, sb_str(&want));
+	} while (!last);
+	assert_int_equal(pthread_join(t, NULL), 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -331,6 +366,7 @@ int main(void)
 		T(following_sees_every_rotation),
 		T(a_torn_line_is_taken_once_it_is_whole),
 		T(the_watch_wakes_a_follower),
+		T(a_log_that_is_rotated_meanwhile_is_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
