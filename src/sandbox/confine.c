@@ -116,7 +116,6 @@ static const int allowed[] = {
 	SYS_sched_yield,
 	SYS_set_robust_list,
 	SYS_membarrier,
-	SYS_tgkill,
 	SYS_restart_syscall,
 	SYS_fstatfs,
 #ifdef SYS_rseq
@@ -137,6 +136,7 @@ static int seccomp_list(void)
 	return 0; /* the sanitizers' own threads and files do not fit in */
 #else
 	struct sock_filter f[2 * ARRAY_LEN(allowed) + 16];
+	const uint32_t self = (uint32_t)getpid();
 	size_t n = 0;
 	f[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
 	f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OUR_ARCH, 1, 0);
@@ -146,6 +146,11 @@ static int seccomp_list(void)
 		f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)allowed[i], 0, 1);
 		f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	}
+	/* abort() signals itself. To others, root's signals are not for a worker. */
+	f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_tgkill, 0, 3);
+	f[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args));
+	f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, self, 0, 1);
+	f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
 	struct sock_fprog prog = { .len = (unsigned short)n, .filter = f };
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) < 0 ? -errno : 0;
