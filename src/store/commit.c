@@ -96,6 +96,7 @@ int store_snapshot_commit(struct store *s, const char *snapshot, const struct st
 		n->have = layer_ref_locked(l);
 	}
 	pthread_mutex_unlock(&s->lock);
+	(void)layer_release(s, below, NULL); /* the new image's layers hold it now */
 	int r = ni.n_layers > 125 ? err_set(e, ERR_INVALID, "max depth exceeded") : staging_open(s, &st, e);
 	if (r == 0) {
 		r = run(s, &ni, snapshot, how, id, e);

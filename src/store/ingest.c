@@ -314,7 +314,9 @@ static int write_rows(struct store *s, struct new_image *ni, bool is_new, int64_
 		const struct new_layer *l = &ni->layers[i];
 		if (!l->have &&
 		    db_exec(tx, e,
-			    "INSERT INTO layers (chain, diff, blob, parent, size) VALUES (?, ?, ?, ?, ?)",
+			    /* replace: a full disk may have kept the row of a layer that was removed */
+			    "INSERT OR REPLACE INTO layers (chain, diff, blob, parent, size) VALUES (?, ?, "
+			    "?, ?, ?)",
 			    "ssssu", l->chain, l->diff, l->blob, i ? ni->layers[i - 1].chain : NULL,
 			    l->size) < 0)
 			return -1;

@@ -95,18 +95,29 @@ int store_snapshot_create(struct store *s, const char *id, const struct store_im
 	return 0;
 }
 
-/* The layers below, or NULL with an error. They stay while the snapshot does. */
+/* The layers below, or NULL with an error: held, for the snapshot may be removed meanwhile. */
 struct layer *snapshot_layers(struct store *s, const char *id, struct err **e)
 {
 	if (check_id(id, e) < 0)
 		return NULL;
 	pthread_mutex_lock(&s->lock);
-	struct layer *top = map_get(&s->snapshots, id);
+	struct layer *top = layer_ref_locked(map_get(&s->snapshots, id));
 	pthread_mutex_unlock(&s->lock);
 	if (!top)
 		(void)err_set(e, ERR_NOT_FOUND, "no such snapshot: %s", id);
 	return top;
 }
+
+struct hold {
+	struct store *s;
+	struct layer *top;
+};
+
+static void hold_release(struct hold *h)
+{
+	(void)layer_release(h->s, h->top, NULL);
+}
+#define cleanup_hold __attribute__((cleanup(hold_release)))
 
 /* An idmapped detached copy of the directory, in its place. */
 static int idmap(int *fd, int userns_fd)
@@ -176,9 +187,10 @@ static int mount_layers(struct store *s, struct layer *top, int dir, unsigned fl
 int store_snapshot_mount(struct store *s, const char *id, unsigned flags, int userns_fd, int *fd,
 			 struct err **e)
 {
-	struct layer *top = snapshot_layers(s, id, e);
-	if (!top)
+	cleanup_hold struct hold h = { s, snapshot_layers(s, id, e) };
+	if (!h.top)
 		return -1;
+	struct layer *top = h.top;
 	cleanup_close int dir = fs_open_at(s->snapshots_fd, id, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
 	if (dir < 0)
 		return err_sys(e, -dir, "open snapshot '%s'", id);
@@ -205,9 +217,10 @@ int store_snapshot_mount(struct store *s, const char *id, unsigned flags, int us
 
 int snapshot_lower(struct store *s, const char *id, struct err **e)
 {
-	const struct layer *top = snapshot_layers(s, id, e);
-	if (!top)
+	cleanup_hold struct hold h = { s, snapshot_layers(s, id, e) };
+	if (!h.top)
 		return -1;
+	const struct layer *top = h.top;
 	cleanup_free int *fds = xcalloc(top->depth + 2, sizeof(*fds));
 	size_t n = 0;
 	int r;
@@ -304,9 +317,10 @@ static int usage(int dirfd, const char *name, unsigned depth, uint64_t *bytes)
 int store_snapshot_usage(struct store *s, const char *id, uint64_t *own_bytes, uint64_t *below_bytes,
 			 struct err **e)
 {
-	const struct layer *top = snapshot_layers(s, id, e);
-	if (!top)
+	cleanup_hold struct hold h = { s, snapshot_layers(s, id, e) };
+	if (!h.top)
 		return -1;
+	const struct layer *top = h.top;
 	cleanup_close int upper = store_snapshot_upper(s, id, e);
 	if (upper < 0)
 		return -1;
@@ -323,9 +337,10 @@ int store_snapshot_usage(struct store *s, const char *id, uint64_t *own_bytes, u
 
 int store_snapshot_describe(struct store *s, const char *id, struct strlist *pairs, struct err **e)
 {
-	const struct layer *top = snapshot_layers(s, id, e);
-	if (!top)
+	cleanup_hold struct hold h = { s, snapshot_layers(s, id, e) };
+	if (!h.top)
 		return -1;
+	const struct layer *top = h.top;
 	cleanup_strbuf struct strbuf b = { 0 };
 	if (top->stubs > 0)
 		sb_addf(&b, "%s/layers/%s/init", s->root, top->chain);

@@ -192,7 +192,7 @@ int worker_run(struct sandbox_proc *w, int feed_fd, const struct store_source *s
 int new_image_publish(struct store *s, struct new_image *ni, char **renamed, struct err **e) NODISCARD;
 
 /* --- snapshot.c --- */
-/* The layers below a snapshot (no_layer: none), which stay while it does; NULL with an error. */
+/* The layers below a snapshot (no_layer: none), held until layer_release(); NULL with an error. */
 struct layer *snapshot_layers(struct store *s, const char *id, struct err **e);
 /* A read-only view of what is below it. */
 int snapshot_lower(struct store *s, const char *id, struct err **e) NODISCARD;

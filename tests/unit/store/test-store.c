@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "kernel/mount.h"
 #include "model/oci.gen.h"
+#include "store/store-internal.h"
 
 #include <dirent.h>
 #include <setjmp.h>
@@ -310,7 +311,12 @@ static void test_remove_rules(void **state)
 	assert_int_equal(store_snapshot_mount(p->s, ID1, 0, -1, &root, NULL), 0);
 	assert_file(root, "etc/passwd", "root\nme\n");
 	fd_close(&root);
+	/* Whoever still looks at them (ps -s, cp) keeps them, too. */
+	struct layer *held = snapshot_layers(p->s, ID1, NULL);
+	assert_non_null(held);
 	assert_int_equal(store_snapshot_remove(p->s, ID1, NULL), 0);
+	assert_int_equal(count_dir(p, "layers"), 2);
+	assert_int_equal(layer_release(p->s, held, NULL), 0);
 	assert_int_equal(count_dir(p, "layers"), 0);
 	assert_int_equal(count_dir(p, "blobs/sha256"), 0);
 
