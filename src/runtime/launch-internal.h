@@ -46,6 +46,7 @@ struct lc {
 	int attr_fd[2]; /* LSM: apparmor, selinux; or -1 */
 	int mask_tmpfs; /* the first read-only tmpfs; the others are its copies */
 	int nullfd;
+	pid_t host_pid;  /* ours as the host counts; set by lc_become(), which closes procfd */
 	bool born_in_v2; /* CLONE_INTO_CGROUP was used */
 	bool parent_attaches;
 	const char *program; /* what execve gets */

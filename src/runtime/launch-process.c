@@ -19,8 +19,6 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
-#define CLOSE_CLOEXEC (1u << 2) /* CLOSE_RANGE_CLOEXEC */
-
 /* --- limits and scheduling --- */
 
 static int set_rlimits(struct lc *c)
@@ -230,6 +228,62 @@ static void default_signals(void)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+static bool is_kept(const int *keep, size_t n, int fd)
+{
+	for (size_t i = 0; i < n; i++)
+		if (keep[i] == fd)
+			return true;
+	return false;
+}
+
+/*
+ * execve follows /proc/self/fd/N of the program's name, and of its interpreter's, before it closes anything: a
+ * directory of the host among our descriptors would be a way out (CVE-2024-21626). So close-on-exec is not enough:
+ * nothing stays but what is no directory and still needed.
+ */
+static int close_others(struct lc *c)
+{
+	const int keep[] = { c->sync, c->h->start_fd >= 0 ? c->fds[c->h->start_fd] : -1, c->attr_fd[0],
+			     c->attr_fd[1] };
+	unsigned from = 3u + c->h->preserve_fds;
+
+	/* Among the preserved numbers ours are those that execve would close. */
+	for (int fd = 3; fd < (int)from; fd++) {
+		int flags = is_kept(keep, ARRAY_LEN(keep), fd) ? 0 : fcntl(fd, F_GETFD);
+
+		if (flags > 0 && flags & FD_CLOEXEC)
+			(void)close(fd);
+	}
+	for (;;) {
+		unsigned next = ~0u;
+
+		for (size_t i = 0; i < ARRAY_LEN(keep); i++)
+			if (keep[i] >= 0 && (unsigned)keep[i] >= from)
+				next = MIN(next, (unsigned)keep[i]);
+		if (next > from && syscall(SYS_close_range, from, next - (next != ~0u), 0) < 0)
+			return lc_fail(c, LAUNCH_EXEC, errno, "close_range");
+		if (next == ~0u)
+			break;
+		if (fcntl((int)next, F_SETFD, FD_CLOEXEC) < 0)
+			return lc_fail(c, LAUNCH_EXEC, errno, "close on exec");
+		from = next + 1;
+	}
+	c->procfd = c->rootfd = c->pidfd = c->nullfd = c->mask_tmpfs = -1;
+	return 0;
+}
+
+/* Our number as the host counts: the name of "self" in its procfs. */
+static pid_t host_pid(const struct lc *c)
+{
+	char self[16] = "";
+	ssize_t n = readlinkat(c->procfd, "self", self, sizeof(self) - 1);
+	uint32_t pid = 0;
+
+	if (n > 0 && parse_u32(sv_n(self, (size_t)n), INT32_MAX, &pid) < 0)
+		pid = 0;
+	return (pid_t)pid;
+}
+
 int lc_become(struct lc *c)
 {
 	struct plan_hdr *h = c->h;
@@ -253,10 +307,9 @@ int lc_become(struct lc *c)
 		return -1;
 	(void)umask(h->flags & PLAN_HAS_UMASK ? h->umask : 0022);
 	default_signals();
-	if (look_up(c) < 0)
+	c->host_pid = host_pid(c);
+	if (close_others(c) < 0 || look_up(c) < 0)
 		return -1;
-	if (syscall(SYS_close_range, 3u + h->preserve_fds, ~0u, CLOSE_CLOEXEC) < 0)
-		return lc_fail(c, LAUNCH_EXEC, errno, "close_range");
 	if (early_seccomp(c))
 		return install_seccomp(c);
 	return 0;
@@ -284,15 +337,9 @@ int lc_execute(struct lc *c)
 	if (h->flags & PLAN_NO_PROCESS)
 		return lc_fail(c, LAUNCH_EXEC, 0, "process was not set in config.json");
 	if (h->hooks[PLAN_START_CONTAINER].n) {
-		char self[16] = "";
-		ssize_t n = readlinkat(c->procfd, "self", self, sizeof(self) - 1);
-		uint32_t pid = 0;
-
-		if (n > 0 && parse_u32(sv_n(self, (size_t)n), INT32_MAX, &pid) < 0)
-			pid = 0;
 		c->err = (struct launch_msg){ .kind = LM_ERROR, .step = LAUNCH_HOOK };
 		if (launch_hooks_run(c->p, &h->hooks[PLAN_START_CONTAINER], "startContainer", "created",
-				     (pid_t)pid, c->err.text, sizeof(c->err.text), &c->err.sys) < 0)
+				     c->host_pid, c->err.text, sizeof(c->err.text), &c->err.sys) < 0)
 			return -1;
 	}
 	if (h->cpu_final.off &&

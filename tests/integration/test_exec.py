@@ -106,3 +106,14 @@ def test_execs_survive_the_engine(box):
     p.wait()
     box.start()
     assert box.docker("exec", "box", "echo", "again").out == "again\n"
+
+
+def test_the_program_is_not_found_through_our_descriptors(box, tmp_path):
+    """A program named /proc/self/fd/N/../… must not be a host's file: execve follows the link before it closes anything."""
+    script = tmp_path / "outside"
+    script.write_text("#!/bin/sh\necho escaped\n")
+    script.chmod(0o755)
+    tmp_path.chmod(0o755)
+    for fd in range(3, 24):
+        r = box.docker("exec", "box", f"/proc/self/fd/{fd}" + "/.." * 24 + str(script))
+        assert r.rc in (126, 127) and "escaped" not in r.out, fd
