@@ -330,6 +330,8 @@ static int join_container(struct lc *c)
 	}
 	if (setsid() < 0 && errno != EPERM)
 		return lc_fail(c, LAUNCH_CONSOLE, errno, "setsid");
+	if (new_keyring(c) < 0)
+		return -1;
 	c->rootfd = fs_open("/", O_PATH | O_DIRECTORY, 0);
 	if (c->rootfd < 0)
 		return lc_fail(c, LAUNCH_ROOT, -c->rootfd, "open /");

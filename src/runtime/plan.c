@@ -519,6 +519,11 @@ int plan_compile_exec(const struct plan_exec_input *in, struct strbuf *out, stru
 	pb.has_userns = in->namespaces & NS_USER;
 	if (pb.has_userns)
 		pb.h.flags |= PLAN_JOINED_USERNS;
+	/* Not ours, which is hoyd's or the caller's session: its keys are none of the container's business. */
+	if (!in->no_new_keyring) {
+		pb.h.flags |= PLAN_NEW_KEYRING;
+		pb.h.keyring = plan_put_str(&pb, arena_printf(pb.arena, "_ses.%s", in->id ? in->id : ""));
+	}
 	if (in->cgroups && in->cgroups->mode != CGROUP_NONE && !str_empty(in->cgroup_path)) {
 		r = cgroup_ref(in->cgroups, in->cgroup_path, &prog, e);
 		if (r == 0)

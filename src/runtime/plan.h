@@ -88,7 +88,8 @@ int plan_compile(const struct plan_input *in, struct strbuf *out, struct err **e
 /* One more process in a running container. */
 struct plan_exec_input {
 	const struct oci_process *process;
-	const char *id; /* of the container, for messages */
+	const char *id; /* of the container: names its session keyring */
+	bool no_new_keyring;
 	unsigned n_fds;
 	/* Index of a pidfd of the container's init: all its namespaces are joined at once. Or PLAN_NO_FD and
 	 * `pid`: the launcher opens it (hoy-runtime, which has just read the state). */

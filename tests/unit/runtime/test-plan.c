@@ -293,6 +293,8 @@ static void test_exec_plan(void **state)
 	assert_int_equal(plan_kind(plan.p), PLAN_EXEC);
 	assert_true(plan_has_tty(plan.p));
 	assert_true(PLAN_HDR(plan.p)->flags & PLAN_JOINED_USERNS);
+	assert_true(PLAN_HDR(plan.p)->flags & PLAN_NEW_KEYRING);
+	assert_string_equal(plan_s(plan.p, PLAN_HDR(plan.p)->keyring), "_ses.c");
 }
 
 static void test_names(void **state)
