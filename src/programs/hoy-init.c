@@ -31,6 +31,7 @@ struct init {
 	int death_signal;
 	uint8_t expected[32]; /* exit codes that count as 0, as bits */
 	sigset_t old;
+	void (*old_ttin)(int), (*old_ttou)(int);
 };
 
 static void PRINTF(1, 2) say(const char *fmt, ...)
@@ -77,8 +78,10 @@ static int spawn(struct init *in, char **argv)
 	if (setpgid(0, 0) == 0 && isatty(STDIN_FILENO)) {
 		signal(SIGTTOU, SIG_IGN);
 		(void)tcsetpgrp(STDIN_FILENO, getpgrp());
-		signal(SIGTTOU, SIG_DFL);
 	}
+	/* What is ignored stays so over execve: the program gets what we were given. */
+	signal(SIGTTIN, in->old_ttin);
+	signal(SIGTTOU, in->old_ttou);
 	(void)sigprocmask(SIG_SETMASK, &in->old, NULL);
 	execvp(argv[0], argv);
 	int sys = errno;
@@ -166,8 +169,8 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	/* Handing the foreground to the child must not stop us. */
-	signal(SIGTTIN, SIG_IGN);
-	signal(SIGTTOU, SIG_IGN);
+	in.old_ttin = signal(SIGTTIN, SIG_IGN);
+	in.old_ttou = signal(SIGTTOU, SIG_IGN);
 	if (in.death_signal && prctl(PR_SET_PDEATHSIG, in.death_signal, 0, 0, 0) < 0)
 		say("[WARN  hoy-init] cannot set the parent death signal: %m\n");
 	if (spawn(&in, argv + first) != 0)

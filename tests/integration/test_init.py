@@ -39,6 +39,13 @@ def test_version_and_remapped_codes():
     assert in_pidns(["-e", "143", "--", "sh", "-c", "exit 5"]).wait(harness.DEADLINE) == 5
 
 
+def test_the_program_ignores_no_signal():
+    """hoy-init ignores SIGTTIN and SIGTTOU for itself; a shell with job control could not work with that."""
+    p = in_pidns(["--", "sed", "-n", "s/^SigIgn://p", "/proc/self/status"], stdout=subprocess.PIPE, text=True)
+    out, _ = p.communicate(timeout=harness.DEADLINE)
+    assert int(out, 16) & (1 << signal.SIGTTIN - 1 | 1 << signal.SIGTTOU - 1) == 0
+
+
 def test_orphans_are_reaped():
     """A thousand orphans: without a reaper they would stay as zombies."""
     script = ("i=0; while [ $i -lt 1000 ]; do (sleep 0 & ) ; i=$((i+1)); done; "
