@@ -257,6 +257,8 @@ static int process_of(struct exec *x, struct run *run, int rootfd, struct arena 
 	p->no_new_privileges =
 		!rq->privileged && (so.has_nnp ? so.no_new_privileges : cfg(x->c->en)->no_new_privileges);
 	spec_env(s, container_hostname(x->c, s, a), rq->tty, &rq->env, a, &p->env);
+	p->has_oom_score_adj = s->host->oom_score_adj != 0;
+	p->oom_score_adj = s->host->oom_score_adj;
 	if (!str_empty(so.apparmor) && strcmp(so.apparmor, "unconfined") != 0 && !privileged)
 		p->apparmor_profile = so.apparmor;
 	return 0;

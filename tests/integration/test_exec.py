@@ -117,3 +117,8 @@ def test_the_program_is_not_found_through_our_descriptors(box, tmp_path):
     for fd in range(3, 24):
         r = box.docker("exec", "box", f"/proc/self/fd/{fd}" + "/.." * 24 + str(script))
         assert r.rc in (126, 127) and "escaped" not in r.out, fd
+
+
+def test_oom_score_is_the_containers(engine):
+    engine.docker("run", "-d", "--net", "none", "--name", "victim", "--oom-score-adj", "500", "busybox", "sleep", "1000").ok()
+    assert engine.docker("exec", "victim", "cat", "/proc/self/oom_score_adj").out == "500\n"
