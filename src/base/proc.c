@@ -41,6 +41,9 @@ struct spawn_ctx {
 };
 
 /*
+ * In the child, which shares our memory but not our descriptors or handlers: bare system calls, because what a sanitizer
+ * would note down of them is not true of the parent.
+ *
  * Puts every wanted descriptor above all targets first, then onto its number: the order of the list does not
  * matter, and no target is closed before it was copied.
  */
@@ -53,19 +56,20 @@ static int place_fds(const struct proc_spawn *s)
 	for (size_t i = 0; i < s->n_fds; i++)
 		top = MAX(top, s->fds[i].to);
 	for (size_t i = 0; i < s->n_fds; i++) {
-		high[i] = fcntl(s->fds[i].from, F_DUPFD_CLOEXEC, top + 1);
+		high[i] = (int)syscall(SYS_fcntl, s->fds[i].from, F_DUPFD_CLOEXEC, top + 1);
 		if (high[i] < 0)
 			return -errno;
 	}
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	null = (int)syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, 0);
 	if (null < 0)
 		return -errno;
+	/* One of them may have been free, and then null is it: dup3() refuses a copy onto itself. */
 	for (int fd = 0; fd <= 2; fd++)
-		if (dup2(null, fd) < 0)
+		if (fd == null ? syscall(SYS_fcntl, fd, F_SETFD, 0) < 0 : syscall(SYS_dup3, null, fd, 0) < 0)
 			return -errno;
 	(void)syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
 	for (size_t i = 0; i < s->n_fds; i++)
-		if (dup2(high[i], s->fds[i].to) < 0)
+		if (syscall(SYS_dup3, high[i], s->fds[i].to, 0) < 0)
 			return -errno;
 	return 0;
 }
@@ -75,13 +79,13 @@ static int spawn_child(void *arg)
 	struct spawn_ctx *c = arg;
 	const struct proc_spawn *s = c->s;
 	char *const *envp = s->envp ? s->envp : environ;
-	struct sigaction dfl = { .sa_handler = SIG_DFL };
-	sigset_t none;
+	/* The kernel's struct sigaction: all zeros is SIG_DFL. */
+	const unsigned long dfl[4] = { 0 }, none[_NSIG / 8 / sizeof(long)] = { 0 };
 
 	/* CLONE_VM without CLONE_SIGHAND: handlers are ours to reset. */
 	for (int sig = 1; sig < _NSIG; sig++)
 		if (sig != SIGKILL && sig != SIGSTOP)
-			(void)sigaction(sig, &dfl, NULL);
+			(void)syscall(SYS_rt_sigaction, sig, dfl, NULL, sizeof(none));
 	if (s->die_with_parent) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != c->parent)
@@ -94,8 +98,7 @@ static int spawn_child(void *arg)
 	c->err = place_fds(s);
 	if (c->err < 0)
 		_exit(127);
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, none, NULL, sizeof(none));
 	if (s->path)
 		(void)execve(s->path, s->argv, envp);
 	else

@@ -104,7 +104,8 @@ static int attach(struct cli *c, struct err **e)
 			   e);
 	if (!wait)
 		return -1;
-	struct stream st = stream_for(c, &s, with_stdin, flag_bool(&c->f, "sig-proxy"), detach_keys(c));
+	cleanup_stream struct stream st =
+		stream_for(c, &s, with_stdin, flag_bool(&c->f, "sig-proxy"), detach_keys(c));
 	if (stream_hijack(&st, c->client,
 			  &(struct client_call){ .method = "POST",
 						 .path = attach_path(c, s.id, with_stdin, st.detach_keys),
@@ -159,7 +160,7 @@ static int start_attached(struct cli *c, struct err **e)
 	bool with_stdin = flag_bool(&c->f, "interactive") && s.open_stdin;
 	if (stream_check_tty(with_stdin, s.is_tty, e) < 0)
 		return -1;
-	struct stream st = stream_for(c, &s, with_stdin, !s.is_tty, detach_keys(c));
+	cleanup_stream struct stream st = stream_for(c, &s, with_stdin, !s.is_tty, detach_keys(c));
 	stream_block_signals(&st);
 	if (stream_hijack(&st, c->client,
 			  &(struct client_call){ .method = "POST",

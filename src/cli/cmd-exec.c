@@ -94,16 +94,18 @@ static int exec(struct cli *c, struct err **e)
 	sb_addf(&b, "{\"Detach\":%s,\"Tty\":%s}", detach ? "true" : "false", tty ? "true" : "false");
 	if (detach)
 		return cli_json(c, "POST", path, &b, NULL, e);
-	struct stream s = { .c = c,
-			    .fd = -1,
-			    .is_tty = tty,
-			    .has_stdin = has_stdin,
-			    .to_stdout = true,
-			    .to_stderr = true,
-			    .detach_keys = *flag_str(f, "detach-keys") ? flag_str(f, "detach-keys")
-								       : cli_config_str(c, "detachKeys"),
-			    .resize_path = tty ? client_path(c->a, "/exec/", id, "/resize") : NULL,
-			    .wait_fd = -1 };
+	cleanup_stream struct stream s = { .c = c,
+					   .fd = -1,
+					   .is_tty = tty,
+					   .has_stdin = has_stdin,
+					   .to_stdout = true,
+					   .to_stderr = true,
+					   .detach_keys = *flag_str(f, "detach-keys")
+								  ? flag_str(f, "detach-keys")
+								  : cli_config_str(c, "detachKeys"),
+					   .resize_path =
+						   tty ? client_path(c->a, "/exec/", id, "/resize") : NULL,
+					   .wait_fd = -1 };
 	if (stream_hijack(&s, c->client,
 			  &(struct client_call){
 				  .method = "POST", .path = path, .body = sb_sv(&b), .upgrade = true },

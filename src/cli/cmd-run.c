@@ -69,13 +69,13 @@ static int start_foreground(struct cli *c, const struct run_request *r, const ch
 	cleanup_http_reply struct http_reply *wait = NULL;
 	const char *keys = flag_str(&c->f, "detach-keys");
 	enum stream_end end = STREAM_EOF;
-	struct stream s = { .c = c,
-			    .fd = -1,
-			    .is_tty = cfg->tty,
-			    .has_stdin = cfg->attach_stdin,
-			    .to_stdout = cfg->attach_stdout,
-			    .to_stderr = cfg->attach_stderr,
-			    .wait_fd = -1 };
+	cleanup_stream struct stream s = { .c = c,
+					   .fd = -1,
+					   .is_tty = cfg->tty,
+					   .has_stdin = cfg->attach_stdin,
+					   .to_stdout = cfg->attach_stdout,
+					   .to_stderr = cfg->attach_stderr,
+					   .wait_fd = -1 };
 
 	if (!*keys)
 		keys = cli_config_str(c, "detachKeys");

@@ -119,6 +119,14 @@ int stream_check_tty(bool attach_stdin, bool tty, struct err **e)
 	return 0;
 }
 
+void stream_release(struct stream *s)
+{
+	fd_close(&s->fd);
+	free(s->early);
+	s->early = NULL;
+	s->n_early = 0;
+}
+
 int stream_hijack(struct stream *s, struct client *cl, const struct client_call *call, struct err **e)
 {
 	struct http_reply *r = client_send(cl, call, e);
@@ -370,9 +378,7 @@ int stream_run(struct stream *s, enum stream_end *end, struct err **e)
 	if (is_raw)
 		(void)tcsetattr(STDIN_FILENO, TCSADRAIN, &saved);
 	fd_close(&l.sigfd);
-	fd_close(&s->fd);
-	free(s->early);
-	s->early = NULL;
+	stream_release(s);
 	sb_release(&l.pending);
 	sb_release(&l.demux.system);
 	sb_release(&l.demux.run);

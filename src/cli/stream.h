@@ -12,7 +12,7 @@ enum stream_end { STREAM_EOF, STREAM_DETACHED };
 
 struct stream {
 	struct cli *c;
-	int fd;      /* the raw connection; owned: closed by stream_run */
+	int fd;      /* the raw connection; owned */
 	char *early; /* bytes that came with the head; owned */
 	size_t n_early;
 	bool is_tty;    /* raw bytes; otherwise frames */
@@ -24,6 +24,10 @@ struct stream {
 	const char *resize_path; /* "/containers/ID/resize", "/exec/ID/resize"; NULL: none */
 	int wait_fd;             /* a connection that becomes readable when the process has ended; -1: none */
 };
+
+/* Closes and frees what stream_hijack() took and stream_run() has not used up. */
+void stream_release(struct stream *s);
+#define cleanup_stream __attribute__((cleanup(stream_release)))
 
 /* Call before the process can start, so that no signal is lost between. */
 void stream_block_signals(struct stream *s);

@@ -78,6 +78,12 @@ struct creation {
 	int start_fd;
 };
 
+static void creation_release(struct creation *c)
+{
+	sb_release(&c->plan);
+}
+#define cleanup_creation __attribute__((cleanup(creation_release)))
+
 /* The scope that systemd makes for the group; a path that names a slice is just made. */
 static int scope_start(struct rt *rt, const struct creation *c, pid_t *hold, struct err **e)
 {
@@ -281,7 +287,7 @@ static int parse(struct create_opts *o, const char *name, int argc, char **argv,
 int cmd_create(struct rt *rt, int argc, char **argv, struct err **e)
 {
 	struct create_opts o = { 0 };
-	struct creation c = { .start_fd = -1, .st.dirfd = -1 };
+	cleanup_creation struct creation c = { .start_fd = -1, .st.dirfd = -1 };
 	const char *id;
 	int r = parse(&o, "create", argc, argv, &id, e);
 
@@ -290,7 +296,6 @@ int cmd_create(struct rt *rt, int argc, char **argv, struct err **e)
 	if (create(rt, id, &o, true, &c, e) < 0)
 		return err_wrap(e, "create failed");
 	launch_leave(&c.l);
-	sb_release(&c.plan);
 	return 0;
 }
 
@@ -322,7 +327,7 @@ static void destroy(struct rt *rt, struct creation *c)
 int cmd_run(struct rt *rt, int argc, char **argv, struct err **e)
 {
 	struct create_opts o = { 0 };
-	struct creation c = { .start_fd = -1, .st.dirfd = -1 };
+	cleanup_creation struct creation c = { .start_fd = -1, .st.dirfd = -1 };
 	const char *id;
 	int r = parse(&o, "run", argc, argv, &id, e), code;
 
@@ -353,7 +358,6 @@ int cmd_run(struct rt *rt, int argc, char **argv, struct err **e)
 	code = foreground(pidfd, pid, c.l.console_fd);
 	if (!o.keep)
 		destroy(rt, &c);
-	sb_release(&c.plan);
 	return code;
 }
 
