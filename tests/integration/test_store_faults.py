@@ -64,7 +64,14 @@ class Store:
     def audit(self):
         """Opening repairs; afterwards directories and rows must agree, and every image must be whole."""
         self.ctl("check").ok()
-        db = sqlite3.connect(os.path.join(self.root, "images.db"))
+        # Read from a copy: the disk under test may have no room for SQLite's own files.
+        with tempfile.TemporaryDirectory() as tmp:
+            for name in ("images.db", "images.db-wal"):
+                if os.path.exists(os.path.join(self.root, name)):
+                    shutil.copy(os.path.join(self.root, name), tmp)
+            return self.audit_rows(sqlite3.connect(os.path.join(tmp, "images.db")))
+
+    def audit_rows(self, db):
         rows = db.execute("SELECT chain, blob, parent FROM layers").fetchall()
         images = db.execute("SELECT id, top FROM images").fetchall()
         refs = db.execute("SELECT ref, image FROM refs").fetchall()
