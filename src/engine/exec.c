@@ -254,9 +254,10 @@ static int process_of(struct exec *x, struct run *run, int rootfd, struct arena 
 	    spec_caps(s->host, privileged, caps, e) < 0)
 		return -1;
 	p->capabilities = spec_caps_for_uid(*caps, p->user.uid, a);
-	p->no_new_privileges =
-		!rq->privileged && (so.has_nnp ? so.no_new_privileges : cfg(x->c->en)->no_new_privileges);
+	/* Of a privileged exec too: what the container gave up stays given up, as in Docker. */
+	p->no_new_privileges = so.has_nnp ? so.no_new_privileges : cfg(x->c->en)->no_new_privileges;
 	spec_env(s, container_hostname(x->c, s, a), rq->tty, &rq->env, a, &p->env);
+	spec_rlimits(cfg(x->c->en), s, a, &p->rlimits);
 	p->has_oom_score_adj = s->host->oom_score_adj != 0;
 	p->oom_score_adj = s->host->oom_score_adj;
 	if (!str_empty(so.apparmor) && strcmp(so.apparmor, "unconfined") != 0 && !privileged)

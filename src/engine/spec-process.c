@@ -149,37 +149,35 @@ void spec_env(const struct container_spec *s, const char *hostname, bool tty,
 
 /* --- limits --- */
 
-static int rlimits(struct spec_build *b, struct err **e)
+/* The daemon's defaults, and the container's own in their place. */
+void spec_rlimits(const struct engine_config *ec, const struct container_spec *s, struct arena *a,
+		  struct oci_rlimit_list *out)
 {
-	const struct engine_config *ec = cfg(b->c->en);
 	for (size_t i = 0; i < ec->n_ulimits; i++) {
 		bool own = false;
-		model_for_each(it, &b->s->host->resources.ulimits) own |=
-			str_eq(it->name, ec->ulimits[i].name);
+		model_for_each(it, &s->host->resources.ulimits) own |= str_eq(it->name, ec->ulimits[i].name);
 		if (own)
 			continue;
-		struct oci_rlimit *r = model_list_add(b->a, &b->process.rlimits);
-		r->type = arena_printf(b->a, "RLIMIT_%s", ec->ulimits[i].name);
+		struct oci_rlimit *r = model_list_add(a, out);
+		r->type = arena_printf(a, "RLIMIT_%s", ec->ulimits[i].name);
 		r->soft = (uint64_t)ec->ulimits[i].soft;
 		r->hard = (uint64_t)ec->ulimits[i].hard;
 	}
-	model_for_each(it, &b->s->host->resources.ulimits)
+	model_for_each(it, &s->host->resources.ulimits)
 	{
-		struct oci_rlimit *r = model_list_add(b->a, &b->process.rlimits);
-		r->type = arena_printf(b->a, "RLIMIT_%s", it->name);
+		struct oci_rlimit *r = model_list_add(a, out);
+		r->type = arena_printf(a, "RLIMIT_%s", it->name);
 		r->soft = (uint64_t)it->soft; /* -1 is "unlimited", all bits set */
 		r->hard = (uint64_t)it->hard;
 	}
-	model_for_each(it, &b->process.rlimits)
+	model_for_each(it, out)
 	{
-		char *t = arena_strdup(b->a, it->type);
+		char *t = arena_strdup(a, it->type);
 		for (char *p = t; *p; p++)
 			if (*p >= 'a' && *p <= 'z')
 				*p = (char)(*p - 'a' + 'A');
 		it->type = t;
 	}
-	(void)e;
-	return 0;
 }
 
 int spec_process(struct spec_build *b, struct err **e)
@@ -211,5 +209,6 @@ int spec_process(struct spec_build *b, struct err **e)
 	spec_env(s, container_hostname(b->c, s, b->a), s->is_tty, NULL, b->a, &p->env);
 	p->has_oom_score_adj = s->host->oom_score_adj != 0;
 	p->oom_score_adj = s->host->oom_score_adj;
-	return rlimits(b, e);
+	spec_rlimits(cfg(b->c->en), s, b->a, &p->rlimits);
+	return 0;
 }

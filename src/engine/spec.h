@@ -54,6 +54,9 @@ int spec_user(int rootfd, const char *user, const struct model_str_list *group_a
 /* The capability set of a container or a privileged exec. ERR_INVALID for unknown names. */
 int spec_caps(const struct api_host_config *hc, bool privileged, uint64_t *out, struct err **e) NODISCARD;
 struct oci_capabilities *spec_caps_for_uid(uint64_t caps, uint32_t uid, struct arena *a);
+/* Of the container's init and of its execs. */
+void spec_rlimits(const struct engine_config *ec, const struct container_spec *s, struct arena *a,
+		  struct oci_rlimit_list *out);
 /* PATH, HOSTNAME, TERM, then config's. */
 void spec_env(const struct container_spec *s, const char *hostname, bool tty,
 	      const struct model_str_list *more, struct arena *a, struct model_str_list *out);

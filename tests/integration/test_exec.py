@@ -119,6 +119,14 @@ def test_the_program_is_not_found_through_our_descriptors(box, tmp_path):
         assert r.rc in (126, 127) and "escaped" not in r.out, fd
 
 
+def test_limits_and_privileges_are_the_containers(engine):
+    engine.docker("run", "-d", "--net", "none", "--name", "bound", "--ulimit", "nofile=100:200", "--security-opt",
+                  "no-new-privileges", "busybox", "sleep", "1000").ok()
+    assert engine.docker("exec", "bound", "sh", "-c", "ulimit -Sn; ulimit -Hn").out == "100\n200\n"
+    for args in ([], ["--privileged"]):
+        assert engine.docker("exec", *args, "bound", "sed", "-n", "s/^NoNewPrivs:.//p", "/proc/self/status").out == "1\n"
+
+
 def test_oom_score_is_the_containers(engine):
     engine.docker("run", "-d", "--net", "none", "--name", "victim", "--oom-score-adj", "500", "busybox", "sleep", "1000").ok()
     assert engine.docker("exec", "victim", "cat", "/proc/self/oom_score_adj").out == "500\n"
