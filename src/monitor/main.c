@@ -360,6 +360,8 @@ int monitor_main(void)
 	m->launch.pidfd = m->launch.console_fd = m->launch.sync_fd = -1;
 	(void)fd_set_cloexec(m->control, true);
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	/* We run from a sealed copy, whose name ps would show. */
+	(void)prctl(PR_SET_NAME, "hoy-monitor", 0, 0, 0);
 	sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
 	/* Nobody tells us to stop but hoyd, by our socket: other signals stay pending. */

@@ -14,6 +14,7 @@
 #include "http/tls.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
@@ -227,6 +228,9 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "hoyd needs to be started with root privileges\n");
 		return 1;
 	}
+	/* A thread a connection, most of them idle: few arenas, and freed memory back to the kernel. */
+	(void)mallopt(M_ARENA_MAX, 2);
+	(void)mallopt(M_TRIM_THRESHOLD, 256 * 1024);
 	/* Before any thread: they inherit the mask. */
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGTERM);
