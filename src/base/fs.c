@@ -188,7 +188,64 @@ int fs_mkdirs(const char *path, mode_t mode)
 	return 0;
 }
 
-static int rmtree_children(int fd, dev_t dev, unsigned depth)
+/*
+ * A tree may be deeper than a thread's stack or the descriptors go: whoever made it in a container chose its depth. So a
+ * directory that lies RM_LEVELS deep is moved to the top and its turn comes in the next pass. Where moving is not
+ * possible (what lies below in an overlay) the walk goes on down to RM_LEVELS_MAX.
+ */
+#define RM_LEVELS     64
+#define RM_LEVELS_MAX 512
+
+struct rm {
+	int top;
+	dev_t dev;
+	bool moved; /* another pass is due */
+};
+
+static bool rm_move(struct rm *rm, int dirfd, const char *name)
+{
+	char to[32];
+
+	(void)snprintf(to, sizeof(to), ".rm-%016llx", (unsigned long long)random_u64());
+	if (renameat(dirfd, name, rm->top, to) < 0)
+		return false;
+	rm->moved = true;
+	return true;
+}
+
+static int rmtree_children(struct rm *rm, int fd, unsigned depth);
+
+/* A directory in dirfd, with all that is in it. */
+static int rmtree_dir(struct rm *rm, int dirfd, const char *name, unsigned depth)
+{
+	struct stat st;
+	int r = 0;
+
+	int sub = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (sub < 0)
+		return -errno;
+	if (fstat(sub, &st) < 0 || st.st_dev != rm->dev) {
+		(void)close(sub);
+		return -EXDEV;
+	}
+	if (depth >= RM_LEVELS && rm_move(rm, dirfd, name)) {
+		(void)close(sub);
+		return 0;
+	}
+	if (depth >= RM_LEVELS_MAX) {
+		(void)close(sub);
+		return -EXDEV;
+	}
+	/* A directory without w or x keeps its children even from us without CAP_DAC_OVERRIDE. */
+	if ((st.st_mode & 0700) != 0700)
+		(void)fchmod(sub, (st.st_mode & 07777) | 0700);
+	r = rmtree_children(rm, sub, depth + 1);
+	if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		r = r ? r : -errno;
+	return r;
+}
+
+static int rmtree_children(struct rm *rm, int fd, unsigned depth)
 {
 	DIR *d;
 	struct dirent *e;
@@ -206,30 +263,8 @@ static int rmtree_children(int fd, dev_t dev, unsigned depth)
 		if (e->d_type != DT_DIR && unlinkat(dirfd(d), e->d_name, 0) == 0)
 			continue;
 		if (e->d_type == DT_DIR || errno == EISDIR) {
-			int sub =
-				openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-			struct stat st;
-
-			if (sub < 0) {
-				r = r ? r : -errno;
-				continue;
-			}
-			if (fstat(sub, &st) < 0 || st.st_dev != dev || depth == 0) {
-				(void)close(sub);
-				r = r ? r : -EXDEV;
-				continue;
-			}
-			/* A directory without w or x keeps its children even from us without
-			 * CAP_DAC_OVERRIDE. */
-			if ((st.st_mode & 0700) != 0700)
-				(void)fchmod(sub, (st.st_mode & 07777) | 0700);
-			{
-				int rr = rmtree_children(sub, dev, depth - 1);
-
-				r = r ? r : rr;
-			}
-			if (unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-				r = r ? r : -errno;
+			int rr = rmtree_dir(rm, dirfd(d), e->d_name, depth);
+			r = r ? r : rr;
 		} else if (errno != ENOENT) {
 			r = r ? r : -errno;
 		}
@@ -241,21 +276,24 @@ static int rmtree_children(int fd, dev_t dev, unsigned depth)
 int fs_rmtree_at(int dirfd, const char *name)
 {
 	struct stat st;
-	int fd, r;
+	struct rm rm = { .moved = true };
+	int r = 0;
 
 	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
 		return 0;
-	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
+	cleanup_close int top = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (top < 0)
 		return errno == ENOENT ? 0 : -errno;
-	if (fstat(fd, &st) < 0) {
-		r = -errno;
-		(void)close(fd);
-		return r;
+	if (fstat(top, &st) < 0)
+		return -errno;
+	rm.top = top;
+	rm.dev = st.st_dev;
+	while (rm.moved) {
+		rm.moved = false;
+		int fd = openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		int rr = fd < 0 ? -errno : rmtree_children(&rm, fd, 1);
+		r = r ? r : rr;
 	}
-	/* One descriptor a level: far below the limit, and deeper trees than PATH_MAX are rare enough to
-	 * report. */
-	r = rmtree_children(fd, st.st_dev, 2048);
 	if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		r = r ? r : -errno;
 	return r;

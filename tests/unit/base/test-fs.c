@@ -6,7 +6,9 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 static char dir[64];
@@ -108,6 +110,46 @@ static void rmtree_takes_all_and_follows_nothing(void **state)
 	assert_int_equal(fs_rmtree_at(root, "t"), 0);
 }
 
+static void *remove_deep(void *arg)
+{
+	*(int *)arg = fs_rmtree_at(root, "deep");
+	return NULL;
+}
+
+/* What a container can make, a thread with a small stack and not many descriptors must be able to delete. */
+static void rmtree_takes_a_tree_of_any_depth(void **state)
+{
+	struct rlimit old, few;
+	pthread_attr_t attr;
+	pthread_t t;
+	int result = -1;
+
+	(void)state;
+	assert_int_equal(fs_mkdir_at(root, "deep", 0755), 0);
+	int fd = fs_open_at(root, "deep", O_RDONLY | O_DIRECTORY, 0);
+	for (int i = 0; i < 1500; i++) {
+		assert_int_equal(fs_mkdir_at(fd, "d", i % 100 ? 0755 : 0), 0);
+		if (i % 50 == 0)
+			assert_int_equal(fs_replace_fast_at(fd, "f", "x", 1, 0600), 0);
+		int next = fs_open_at(fd, "d", O_RDONLY | O_DIRECTORY, 0);
+		assert_true(next >= 0);
+		(void)close(fd);
+		fd = next;
+	}
+	(void)close(fd);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	few = (struct rlimit){ .rlim_cur = 256, .rlim_max = old.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(pthread_attr_init(&attr), 0);
+	assert_int_equal(pthread_attr_setstacksize(&attr, 256 * 1024), 0);
+	assert_int_equal(pthread_create(&t, &attr, remove_deep, &result), 0);
+	assert_int_equal(pthread_join(t, NULL), 0);
+	(void)pthread_attr_destroy(&attr);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_int_equal(result, 0);
+	assert_int_equal(fs_open_at(root, "deep", O_PATH, 0), -ENOENT);
+}
+
 static void descriptors_travel(void **state)
 {
 	int s[2], fds[2] = { -1, -1 };
@@ -154,6 +196,7 @@ int main(void)
 		cmocka_unit_test(a_root_is_not_left),
 		cmocka_unit_test(replace_and_read),
 		cmocka_unit_test(rmtree_takes_all_and_follows_nothing),
+		cmocka_unit_test(rmtree_takes_a_tree_of_any_depth),
 		cmocka_unit_test(descriptors_travel),
 		cmocka_unit_test(long_socket_paths),
 	};
