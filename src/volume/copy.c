@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
-#define COPY_MAX_DEPTH 512
+#define COPY_MAX_DEPTH 256 /* what the stack of a thread holds: the image chose the depth */
 #define XATTR_MAX      65536
 
 struct copy {
@@ -108,12 +108,28 @@ static int copy_file(struct copy *c, int src, int dst, const char *name, const s
 	int r = copy_bytes(in, out);
 	if (r < 0)
 		return r;
+	/* in this order: a new owner takes set-id bits and capabilities away */
+	const struct timespec times[2] = { st->st_atim, st->st_mtim };
+	if (fchown(out, st->st_uid, st->st_gid) < 0 || fchmod(out, st->st_mode & 07777) < 0)
+		return -errno;
 	copy_xattrs(in, out);
+	(void)futimens(out, times);
 	if (st->st_nlink > 1) {
 		cleanup_free char *path = xasprintf("%s%s", sb_str(&c->path), name);
 		free(map_put(&c->links, key, TAKE_PTR(path)));
 	}
 	return 0;
+}
+
+/* A function of its own: its buffer must not lie in every frame of the walk. */
+static __attribute__((noinline)) int copy_link(int src, int dst, const char *name)
+{
+	char target[4096];
+	ssize_t n = readlinkat(src, name, target, sizeof(target) - 1);
+	if (n < 0)
+		return -errno;
+	target[n] = 0;
+	return symlinkat(target, dst, name) < 0 ? -errno : 0;
 }
 
 static int copy_entry(struct copy *c, int src, int dst, const char *name, unsigned depth)
@@ -122,9 +138,9 @@ static int copy_entry(struct copy *c, int src, int dst, const char *name, unsign
 	int r = 0;
 	if (fstatat(src, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
-	if (S_ISREG(st.st_mode)) {
-		r = copy_file(c, src, dst, name, &st);
-	} else if (S_ISDIR(st.st_mode)) {
+	if (S_ISREG(st.st_mode))
+		return copy_file(c, src, dst, name, &st);
+	if (S_ISDIR(st.st_mode)) {
 		if (st.st_dev != c->dev)
 			return 0;
 		if (mkdirat(dst, name, 0700) < 0)
@@ -140,12 +156,7 @@ static int copy_entry(struct copy *c, int src, int dst, const char *name, unsign
 		c->path.p[was] = 0;
 		copy_xattrs(s, d);
 	} else if (S_ISLNK(st.st_mode)) {
-		char target[4096];
-		ssize_t n = readlinkat(src, name, target, sizeof(target) - 1);
-		if (n < 0)
-			return -errno;
-		target[n] = 0;
-		r = symlinkat(target, dst, name) < 0 ? -errno : 0;
+		r = copy_link(src, dst, name);
 	} else {
 		r = mknodat(dst, name, (st.st_mode & S_IFMT) | 0600, st.st_rdev) < 0 ? -errno : 0;
 	}

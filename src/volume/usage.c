@@ -7,6 +7,8 @@
 #include <dirent.h>
 #include <errno.h>
 
+#define USAGE_MAX_DEPTH 512 /* what the stack of a thread holds: a container chose the depth */
+
 struct seen {
 	uint64_t *v; /* open addressing over inode numbers of files with several links; 0 is free */
 	size_t n, cap;
@@ -85,7 +87,7 @@ int64_t volume_usage(struct volume *v)
 		(void)close(fd);
 		return r;
 	}
-	r = walk(fd, st.st_dev, 1024, &seen, &total);
+	r = walk(fd, st.st_dev, USAGE_MAX_DEPTH, &seen, &total);
 	free(seen.v);
 	return r < 0 ? r : total;
 }

@@ -3,9 +3,12 @@
 
 #include "base/fs.h"
 #include "base/id.h"
+#include "volume/copy.h"
 #include "volume/volume.h"
 
+#include <pthread.h>
 #include <stdio.h>
+#include <sys/xattr.h>
 
 static char root[64];
 static struct volume_table *t;
@@ -208,6 +211,63 @@ static void a_tmpfs_volume_is_mounted_while_open(void **state)
 	assert_int_equal(volume_remove(t, "tm", false, NULL), 0);
 }
 
+struct deep {
+	int src, dst, result;
+};
+
+static void *copy_deep(void *arg)
+{
+	struct deep *d = arg;
+	d->result = volume_copy_tree(d->src, d->dst, NULL);
+	return NULL;
+}
+
+/* On a stack as small as the engine's threads have; a new owner must not cost the file what came with the old one. */
+static void a_copy_keeps_privileges_and_bears_depth(void **state)
+{
+	/* VFS_CAP_REVISION_2, effective, CAP_NET_BIND_SERVICE */
+	static const unsigned char cap[20] = { 1, 0, 0, 2, 0, 4 };
+	unsigned char got[20];
+	cleanup_close int top = fs_open(root, O_RDONLY | O_DIRECTORY, 0);
+	pthread_attr_t attr;
+	pthread_t th;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(fs_mkdir_at(top, "from", 0755), 0);
+	assert_int_equal(fs_mkdir_at(top, "to", 0755), 0);
+	cleanup_close int from = fs_open_at(top, "from", O_RDONLY | O_DIRECTORY, 0);
+	cleanup_close int to = fs_open_at(top, "to", O_RDONLY | O_DIRECTORY, 0);
+	cleanup_close int f = fs_open_at(from, "f", O_WRONLY | O_CREAT | O_EXCL, 0755);
+	assert_true(f >= 0);
+	assert_int_equal(fchown(f, 12, 34), 0);
+	assert_int_equal(fchmod(f, 06755), 0);
+	assert_int_equal(fsetxattr(f, "security.capability", cap, sizeof(cap), 0), 0);
+	int dir = fs_open_at(from, ".", O_RDONLY | O_DIRECTORY, 0);
+	for (int i = 0; i < 200; i++) {
+		assert_int_equal(fs_mkdir_at(dir, "d", 0755), 0);
+		int next = fs_open_at(dir, "d", O_RDONLY | O_DIRECTORY, 0);
+		assert_true(next >= 0);
+		(void)close(dir);
+		dir = next;
+	}
+	(void)close(dir);
+	struct deep d = { .src = from, .dst = to, .result = -1 };
+	assert_int_equal(pthread_attr_init(&attr), 0);
+	assert_int_equal(pthread_attr_setstacksize(&attr, 256 * 1024), 0);
+	assert_int_equal(pthread_create(&th, &attr, copy_deep, &d), 0);
+	assert_int_equal(pthread_join(th, NULL), 0);
+	(void)pthread_attr_destroy(&attr);
+	assert_int_equal(d.result, 0);
+	cleanup_close int c = fs_open_at(to, "f", O_RDONLY, 0);
+	assert_true(c >= 0);
+	assert_int_equal(fstat(c, &st), 0);
+	assert_true(st.st_uid == 12 && st.st_gid == 34);
+	assert_int_equal(st.st_mode & 07777, 06755);
+	assert_int_equal(fgetxattr(c, "security.capability", got, sizeof(got)), sizeof(cap));
+	assert_memory_equal(got, cap, sizeof(cap));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -219,6 +279,7 @@ int main(void)
 		cmocka_unit_test(leftovers_are_swept),
 		cmocka_unit_test(usage_counts_an_inode_once),
 		cmocka_unit_test(a_tmpfs_volume_is_mounted_while_open),
+		cmocka_unit_test(a_copy_keeps_privileges_and_bears_depth),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
