@@ -264,7 +264,7 @@ static void dispatch(struct mon *m, const struct epoll_event *ev)
 			session_input_room(m, s);
 		break;
 	case WATCH_PEER:
-		if (index < MONITOR_MAX_CLIENTS)
+		if (index < MONITOR_MAX_CLIENTS && m->p[index].born != m->batch)
 			peer_event(m, &m->p[index], ev->events);
 		break;
 	case WATCH_OOM:
@@ -310,6 +310,7 @@ static int loop(struct mon *m)
 	while (!is_done(m)) {
 		int n = epoll_wait(m->epfd, ev, ARRAY_LEN(ev), next_timeout(m, busy));
 
+		m->batch++;
 		if (n < 0 && errno != EINTR)
 			return 1;
 		for (int i = 0; i < n; i++)

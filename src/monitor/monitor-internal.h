@@ -50,6 +50,7 @@ struct peer {
 	uint8_t state;
 	uint8_t use_stdin, use_stdout, use_stderr, mux;
 	uint16_t session;
+	uint32_t born;    /* mon.batch: what epoll told in that one is about the slot's former client */
 	uint32_t watched; /* epoll events now asked for; 0: not registered */
 	int fd;
 	uint64_t tag;
@@ -86,6 +87,7 @@ struct mon {
 	bool oom_watched, oom_seen;
 	uint64_t oom_kills;
 	uint32_t n_peers, n_sessions;
+	uint32_t batch;                 /* number of the epoll_wait whose events are being handled */
 	uint32_t top_session, top_peer; /* indexes above were never used */
 	bool log_error_told;
 	bool any_stalled;

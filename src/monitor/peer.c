@@ -43,6 +43,7 @@ int peer_add(struct mon *m, struct session *s, const struct wire_attach *a, int 
 	memset(p, 0, sizeof(*p));
 	p->fd = fd;
 	p->state = PEER_OPEN;
+	p->born = m->batch;
 	p->session = (uint16_t)session_index(m, s);
 	p->use_stdin = a->use_stdin && s->open_stdin;
 	p->use_stdout = a->use_stdout;
