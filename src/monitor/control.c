@@ -404,8 +404,17 @@ static void do_exec(struct mon *m, struct received *r)
 	if (s->tty)
 		s->fd[0] = l.console_fd;
 	session_begin(m, s);
-	if (q->has_client && peer_add(m, s, &q->client, r->fd[1]) == 0)
+	if (q->has_client) {
+		rc = peer_add(m, s, &q->client, r->fd[1]);
+		if (rc < 0) { /* it has not run: nobody would see what it says */
+			launch_abort(&l);
+			session_release(m, s);
+			(void)munmap(plan, q->plan_n);
+			reply_sys(m, -rc, "too many attached clients");
+			return;
+		}
 		r->fd[1] = -1;
+	}
 	rc = launch_release(&l);
 	(void)munmap(plan, q->plan_n);
 	if (rc < 0) {

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import select
 import shutil
 import signal
@@ -508,6 +509,31 @@ def test_exec(drive):
     x = d.exit()
     assert x["code"] == 137 and x["before"] == ["exec_exit"]
     read_all(s)
+
+
+def test_an_exec_without_room_for_its_client_does_not_run(drive):
+    """All places for clients are taken: an error, and no process whose output nobody gets."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= limit[1] < 4096:
+        pytest.skip("too few open files are allowed here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, limit[1]))
+    try:
+        d = drive()
+        d.run(["sleep", "1000"])
+        clients = [d.attach() for _ in range(1024)]
+        r, s = d.exec(["sh", "-c", "touch /tmp/ran"])
+        assert "too many attached clients" in r.get("error", ""), r
+        assert s.recv(1) == b""
+        clients.pop().close()
+        # Its place is free once the monitor has seen that it is gone.
+        def works():
+            r, s = d.exec(["sh", "-c", "test ! -e /tmp/ran && echo fine"], exec_id="e2")
+            return "error" not in r and read_all(s)
+        assert frames(wait_until(works, "a place for a client")) == {1: b"fine\n", 2: b""}
+        for c in clients:
+            c.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limit)
 
 
 def test_no_descriptor_or_page_is_left(drive):
