@@ -231,11 +231,12 @@ int engine_exec_start_begin(struct engine *en, const char *id, bool detach, bool
 }
 
 static int process_of(struct exec *x, struct run *run, int rootfd, struct arena *a, struct oci_process *p,
-		      uint64_t *caps, struct err **e)
+		      struct err **e)
 {
 	const struct container_spec *s = x->spec;
 	const struct api_exec_create_request *rq = x->rq;
 	struct security_opts so;
+	uint64_t caps;
 	(void)run;
 	if (security_opts_parse(&s->host->security_opt, &so, e) < 0)
 		return -1;
@@ -251,9 +252,9 @@ static int process_of(struct exec *x, struct run *run, int rootfd, struct arena 
 	const char *user = str_empty(rq->user) ? s->config->user : rq->user;
 	bool privileged = rq->privileged || s->host->privileged;
 	if (spec_user(rootfd, user, &s->host->group_add, a, &p->user, e) < 0 ||
-	    spec_caps(s->host, privileged, caps, e) < 0)
+	    spec_caps(s->host, privileged, &caps, e) < 0)
 		return -1;
-	p->capabilities = spec_caps_for_uid(*caps, p->user.uid, a);
+	p->capabilities = spec_caps_for_uid(caps, p->user.uid, a);
 	/* Of a privileged exec too: what the container gave up stays given up, as in Docker. */
 	p->no_new_privileges = so.has_nnp ? so.no_new_privileges : cfg(x->c->en)->no_new_privileges;
 	spec_env(s, container_hostname(x->c, s, a), rq->tty, &rq->env, a, &p->env);
@@ -283,7 +284,7 @@ static int launch(struct engine_exec_run *r, int clientfd, int *exit_code, struc
 	int sys = plan_exec_ns(pid, &ns);
 	if (sys < 0)
 		return err_sys(e, -sys, "look at the namespaces of container %s", c->id);
-	if (process_of(x, r->run, rootfd, a, &p, &caps, e) < 0)
+	if (process_of(x, r->run, rootfd, a, &p, e) < 0)
 		return -1;
 	int fds[1] = { monitor_pidfd(r->run->m) };
 	struct plan_exec_input in = {
@@ -298,9 +299,10 @@ static int launch(struct engine_exec_run *r, int clientfd, int *exit_code, struc
 		.cgroup_path = c->cgroup_path,
 	};
 	struct seccomp_filter *spill = NULL;
-	/* A privileged exec is not filtered, as in Docker. */
-	if (!x->rq->privileged && seccomp_for(c->en, x->spec, caps, a, &in.seccomp_bpf, &in.seccomp_bpf_n,
-					      &in.seccomp_flags, &spill, e) < 0)
+	/* The container's filter, of a privileged exec too, as in Docker. */
+	if (spec_caps(x->spec->host, x->spec->host->privileged, &caps, e) < 0 ||
+	    seccomp_for(c->en, x->spec, caps, a, &in.seccomp_bpf, &in.seccomp_bpf_n, &in.seccomp_flags,
+			&spill, e) < 0)
 		return -1;
 	int k = plan_compile_exec(&in, &plan, e);
 	if (spill) {
