@@ -224,7 +224,8 @@ static void settle(struct engine *en, struct container **v, size_t n, const bool
 			pthread_mutex_lock(&c->lock);
 			container_must_move_locked(c, LIFE_DEAD);
 			pthread_mutex_unlock(&c->lock);
-			if (container_remove_now(c, true, true, &e) < 0)
+			/* Whether -v was asked for is not known: data nobody gave up stays. */
+			if (container_remove_now(c, true, c->spec->host->auto_remove, &e) < 0)
 				log_error(log_kv("container", c->id), "cannot finish its removal: %s",
 					  err_text(e));
 			continue;

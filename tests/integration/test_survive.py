@@ -88,9 +88,13 @@ def test_auto_remove(engine, point):
 
 @pytest.mark.parametrize("point", ["engine.remove.marked", "engine.remove.snapshot", "engine.remove.row"])
 def test_remove(engine, point):
-    cid = make(engine, "rm1", Binds=["kept:/v"])
+    cid = make(engine, "rm1", Binds=["kept:/v"], Mounts=[{"Type": "volume", "Target": "/anonymous"}])
+    volumes = {m["Name"] for m in engine.inspect(cid)["Mounts"]}
+    assert len(volumes) == 2
     die_at(engine, point, lambda: engine.api("DELETE", f"/containers/{cid}"))
     assert engine.api("GET", f"/containers/{cid}/json").status == 404
+    # nobody said v=1
+    assert volumes <= {v["Name"] for v in engine.api("GET", "/volumes").json["Volumes"]}
     assert engine.api("DELETE", "/volumes/kept").status == 204  # nobody holds it
     make(engine, "rm1")
 
