@@ -99,14 +99,14 @@ void container_exited(struct container *c, struct run *r, const struct monitor_e
 	/* also when a restart policy is about to start it again */
 	container_fire_locked(c, ENGINE_WAIT_NOT_RUNNING, code, NULL);
 	container_must_move_locked(c, restart ? LIFE_RESTARTING : LIFE_EXITED);
-	pthread_mutex_unlock(&c->lock);
-	run_unref(old);
-	(void)fault_point("engine.exit.recorded");
-
+	/* Under the lock: what waits for this end (stop, restart, rm) tells its own events after it. */
 	char text[16], secs[24];
 	(void)snprintf(text, sizeof(text), "%d", code);
 	(void)snprintf(secs, sizeof(secs), "%lld", (long long)(ran / NS_PER_SEC));
 	container_event_spec(c, spec, "die", log_kv("execDuration", secs, "exitCode", text));
+	pthread_mutex_unlock(&c->lock);
+	run_unref(old);
+	(void)fault_point("engine.exit.recorded");
 
 	if (restart) {
 		supervisor_restart_at(en->supervisor, c, clock_mono_ns() + c->restart_delay_ns);

@@ -316,9 +316,9 @@ int container_start_now(struct container *c, struct err **e)
 	if (c->start_from != LIFE_RESTARTING)
 		c->now.restart_count = 0;
 	container_must_move_locked(c, LIFE_RUNNING);
+	container_event_spec(c, c->spec, "start", NULL); /* before a stop that waits for us tells its own */
 	pthread_mutex_unlock(&c->lock);
 	(void)fault_point("engine.start.running");
-	container_event(c, "start", NULL);
 	supervisor_add(c->en->supervisor, run);
 	hand_over_pending(c, run->m); /* one that came too late for the first time */
 	run_unref(run);
