@@ -201,7 +201,8 @@ int engine_attachment_run(struct engine_attachment *at, int sockfd, struct sv ea
 	cleanup_run struct run *run = c->run ? run_ref(c->run) : NULL;
 	bool gone = c->now.state == LIFE_REMOVING || c->now.state == LIFE_GONE || c->now.state == LIFE_DEAD;
 	bool in = at->rq.stdin_ && c->spec->open_stdin, mux = !at->tty && !at->rq.no_mux;
-	if (!run && !gone) {
+	/* One that ran when the client came, and has ended since, has nothing more for it: the socket is closed. */
+	if (!run && !gone && at->reserved) {
 		struct pending_attach *p = NEW(struct pending_attach);
 		*p = (struct pending_attach){ .fd = fd,
 					      .in = in,
