@@ -64,6 +64,7 @@ struct container *container_new(struct engine *en, const char *id)
 	c->en = en;
 	memcpy(c->id, id, ID_LEN);
 	(void)pthread_mutex_init(&c->lock, NULL);
+	(void)pthread_mutex_init(&c->spec_lock, NULL);
 	(void)pthread_cond_init(&c->changed, NULL);
 	list_init(&c->waiters);
 	list_init(&c->pending);
@@ -96,6 +97,7 @@ static void container_free(struct container *c)
 	free(c->cgroup_prog);
 	(void)pthread_cond_destroy(&c->changed);
 	(void)pthread_mutex_destroy(&c->lock);
+	(void)pthread_mutex_destroy(&c->spec_lock);
 	free(c);
 }
 

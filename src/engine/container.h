@@ -85,7 +85,8 @@ struct container {
 	int64_t created_ns;
 	struct engine *en;
 
-	pthread_mutex_t lock; /* rank: LOCK_CONTAINER */
+	pthread_mutex_t spec_lock; /* held by who replaces the spec, from reading it; taken before `lock` */
+	pthread_mutex_t lock;      /* rank: LOCK_CONTAINER */
 	pthread_cond_t changed;
 	struct container_spec *spec;
 	struct container_now now;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the files of the engine room share: the engine itself, a container's run, and the steps that several verbs are
- * made of. Lock order (take downwards only): container.lock, engine.table_lock, the database's own. No lock is held
+ * made of. Lock order (take downwards only): container.spec_lock, container.lock, engine.table_lock, the database's own. No lock is held
  * across a call into store/, net/ or monitor/ that does I/O.
  */
 #pragma once

@@ -207,6 +207,7 @@ int engine_container_rename(struct engine *en, const char *ref, const char *name
 		return -1;
 	cleanup_free char *clean = sv_dup(n);
 
+	pthread_mutex_lock(&c->spec_lock);
 	pthread_mutex_lock(&c->lock);
 	container_settle_locked(c);
 	bool going = c->now.state == LIFE_REMOVING || c->now.state == LIFE_GONE;
@@ -236,6 +237,7 @@ int engine_container_rename(struct engine *en, const char *ref, const char *name
 		cleanup_free char *slash = xasprintf("/%s", old->name);
 		container_event(c, "rename", log_kv("oldName", slash));
 	}
+	pthread_mutex_unlock(&c->spec_lock);
 	container_spec_unref(old);
 	return r;
 }

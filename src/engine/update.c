@@ -95,6 +95,7 @@ int engine_container_update(struct engine *en, const char *ref, const struct api
 	struct api_update_response *o = ARENA_NEW(a, struct api_update_response);
 	model_strs_empty(a, &o->warnings);
 
+	pthread_mutex_lock(&c->spec_lock);
 	pthread_mutex_lock(&c->lock);
 	container_settle_locked(c);
 	enum life state = c->now.state;
@@ -150,6 +151,7 @@ int engine_container_update(struct engine *en, const char *ref, const struct api
 	} else {
 		container_spec_unref(s);
 	}
+	pthread_mutex_unlock(&c->spec_lock);
 	container_spec_unref(old);
 	return r;
 }
