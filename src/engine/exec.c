@@ -153,13 +153,14 @@ int engine_exec_create(struct engine *en, const char *ref, const struct api_exec
 	if (r == 0) {
 		x->spec = container_spec_ref(c->spec);
 		list_add_tail(&c->execs, &x->link);
+		/* In both tables at once, or a removal in between leaves it in the one. */
+		pthread_mutex_lock(&en->table_lock);
+		(void)map_put(&en->execs, x->id, exec_ref(x));
+		pthread_mutex_unlock(&en->table_lock);
 	}
 	pthread_mutex_unlock(&c->lock);
 	if (r < 0)
 		return -1;
-	pthread_mutex_lock(&en->table_lock);
-	(void)map_put(&en->execs, x->id, exec_ref(x));
-	pthread_mutex_unlock(&en->table_lock);
 	memcpy(id, x->id, ID_LEN + 1);
 	exec_event(x, "exec_create");
 	return 0;
@@ -442,15 +443,18 @@ void exec_container_ended(struct container *c)
 	pthread_mutex_lock(&c->lock);
 	list_for_each (it, &c->execs) {
 		struct exec *x = LIST_ENTRY(it, struct exec, link);
-		if (x->state == EXEC_RUNNING)
-			over_locked(x, 137);
+		if (x->state != EXEC_RUNNING)
+			continue;
+		over_locked(x, 137);
 		if (n < ARRAY_LEN(all))
 			all[n++] = exec_ref(x);
 	}
 	pthread_mutex_unlock(&c->lock);
-	/* One that never ran or ended stays known for a while: its client may still ask. */
-	for (size_t i = 0; i < n; i++)
+	/* They stay known for a while: a client may still ask. */
+	for (size_t i = 0; i < n; i++) {
+		die_event(all[i], 137);
 		exec_unref(all[i]);
+	}
 }
 
 void exec_container_removed(struct container *c)
