@@ -217,6 +217,8 @@ void container_event_spec(struct container *c, const struct container_spec *s, c
 			  const char *const *kv);
 
 void volume_event(struct engine *en, const char *name, const char *action, const char *const *kv);
+/* The container's process has ended, or did not come to be: its volumes are closed, and those it had are told. */
+void volumes_closed(struct container *c, const struct container_spec *s);
 
 /* --- exec.c --- */
 

@@ -200,10 +200,14 @@ static void look_again(struct engine *en, struct container **v, size_t n, bool *
 		restore_holds(c);
 		if (!life_is_running(c->now.state))
 			continue;
-		if (adopt(c))
+		if (adopt(c)) {
 			network_adopt(c, c->spec, c->net_text);
-		else
+			for (size_t k = 0; k < c->spec->n_mounts; k++)
+				if (c->spec->mounts[k].name)
+					volume_opened(en->volumes, c->spec->mounts[k].name, c->id);
+		} else {
 			dead[i] = true;
+		}
 	}
 	(void)en;
 }

@@ -11,7 +11,6 @@
 #include "engine/network.h"
 #include "engine/spec.h"
 #include "monitor/client.h"
-#include "volume/volume.h"
 
 #include <stdio.h>
 
@@ -71,9 +70,7 @@ void container_exited(struct container *c, struct run *r, const struct monitor_e
 
 	network_leave(c, spec);
 	container_shm_drop(c);
-	for (size_t i = 0; i < spec->n_mounts; i++)
-		if (spec->mounts[i].name)
-			volume_closed(en->volumes, spec->mounts[i].name, c->id);
+	volumes_closed(c, spec);
 	(void)fault_point("engine.exit.network");
 	exec_container_ended(c);
 

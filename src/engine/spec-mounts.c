@@ -195,6 +195,10 @@ static int volume_mount(struct spec_build *b, const struct container_mount *m, s
 	if (!o)
 		return err_set(e, ERR_INVALID, "too many mounts");
 	b->mount_fds[b->spec.mounts.n - 1] = i;
+	volume_event(b->c->en, m->name, "mount",
+		     log_kv("container", b->c->id, "destination", m->destination, "driver", m->driver,
+			    "propagation", m->propagation ? m->propagation : "", "read/write",
+			    m->read_only ? "false" : "true"));
 	return 0;
 }
 

@@ -247,6 +247,7 @@ static void start_failed(struct starting *st, struct err **e)
 	cleanup_err struct err *own = NULL;
 	network_leave(c, st->s);
 	container_shm_drop(c);
+	volumes_closed(c, st->s);
 	if (st->m && monitor_wait_gone(st->m, GONE_WAIT_MS) < 0)
 		log_warn(log_kv("container", c->id), "its monitor has not ended yet");
 	pthread_mutex_lock(&c->lock);

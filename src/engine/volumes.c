@@ -13,6 +13,16 @@ void volume_event(struct engine *en, const char *name, const char *action, const
 	events_publish(en->events, "volume", action, name, kv);
 }
 
+void volumes_closed(struct container *c, const struct container_spec *s)
+{
+	for (size_t i = 0; i < s->n_mounts; i++) {
+		const struct container_mount *m = &s->mounts[i];
+		if (m->name && volume_closed(c->en->volumes, m->name, c->id))
+			volume_event(c->en, m->name, "unmount",
+				     log_kv("container", c->id, "driver", m->driver));
+	}
+}
+
 static void to_api(const struct volume *v, struct arena *a, struct api_volume *out)
 {
 	struct api_volume o = { .driver = v->driver,

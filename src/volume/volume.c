@@ -453,13 +453,14 @@ int volume_hold(struct volume_table *t, const char *name, const char *holder, st
 	return r;
 }
 
-static void closed_locked(struct volume_table *t, struct entry *en, const char *holder)
+static bool closed_locked(struct volume_table *t, struct entry *en, const char *holder)
 {
 	if (!strlist_has(&en->openers, holder))
-		return;
+		return false;
 	strlist_drop(&en->openers, holder);
 	if (en->openers.n == 0 && en->v->options.n && is_mounted(t, en->v->name))
 		(void)mnt_detach(en->v->mountpoint);
+	return true;
 }
 
 void volume_release(struct volume_table *t, const char *name, const char *holder)
@@ -469,20 +470,31 @@ void volume_release(struct volume_table *t, const char *name, const char *holder
 	(void)pthread_mutex_lock(&t->lock);
 	en = map_get(&t->by_name, name);
 	if (en) {
-		closed_locked(t, en, holder);
+		(void)closed_locked(t, en, holder);
 		strlist_drop(&en->holders, holder);
 	}
 	(void)pthread_mutex_unlock(&t->lock);
 }
 
-void volume_closed(struct volume_table *t, const char *name, const char *holder)
+bool volume_closed(struct volume_table *t, const char *name, const char *holder)
 {
 	struct entry *en;
 
 	(void)pthread_mutex_lock(&t->lock);
 	en = map_get(&t->by_name, name);
-	if (en)
-		closed_locked(t, en, holder);
+	bool was_open = en && closed_locked(t, en, holder);
+	(void)pthread_mutex_unlock(&t->lock);
+	return was_open;
+}
+
+void volume_opened(struct volume_table *t, const char *name, const char *holder)
+{
+	struct entry *en;
+
+	(void)pthread_mutex_lock(&t->lock);
+	en = map_get(&t->by_name, name);
+	if (en && !strlist_has(&en->openers, holder))
+		strlist_add(&en->openers, holder);
 	(void)pthread_mutex_unlock(&t->lock);
 }
 

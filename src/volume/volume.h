@@ -77,9 +77,11 @@ void volume_release(struct volume_table *t, const char *name, const char *holder
 size_t volume_holders(struct volume_table *t, const char *name);
 
 /* Root of the data as an O_PATH descriptor, mounted if it has options. The holder must hold it; closing the descriptor
- * is the caller's. volume_closed() says that the holder's process ended. */
+ * is the caller's. volume_closed() says that the holder's process ended; it is true
+ * when the holder had it open. volume_opened(): a holder from before a restart of the engine has it open still. */
 int volume_open(struct volume_table *t, struct volume *v, const char *holder, struct err **e) NODISCARD;
-void volume_closed(struct volume_table *t, const char *name, const char *holder);
+bool volume_closed(struct volume_table *t, const char *name, const char *holder);
+void volume_opened(struct volume_table *t, const char *name, const char *holder);
 
 /* Bytes on disk, hard links once; -errno. Takes as long as the tree is large. */
 int64_t volume_usage(struct volume *v);

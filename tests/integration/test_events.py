@@ -62,6 +62,26 @@ def test_every_verb_tells(engine):
         assert want in got, want
 
 
+def test_the_volumes_of_a_container_tell(engine):
+    since = f"{time.time():.9f}"
+    cid = create(engine, "ev", HostConfig={"NetworkMode": "none", "Binds": ["evol:/v:ro"]})
+    assert engine.api("POST", "/containers/ev/start").status == 204
+    engine.api("POST", "/containers/ev/wait")
+    got = past(engine, since, type=["volume"])
+    assert [e["Action"] for e in got] == ["create", "mount", "unmount"]
+    assert all(e["Actor"]["ID"] == "evol" for e in got)
+    at = got[1]["Actor"]["Attributes"]
+    assert (at["container"], at["destination"], at["driver"], at["read/write"]) == (cid, "/v", "local", "false")
+    assert got[2]["Actor"]["Attributes"] == {"container": cid, "driver": "local"}
+
+
+def test_a_start_that_fails_gives_its_volumes_back(engine):
+    since = f"{time.time():.9f}"
+    create(engine, "ev", Cmd=["/nosuch"], HostConfig={"NetworkMode": "none", "Binds": ["evol2:/v"]})
+    assert engine.api("POST", "/containers/ev/start").status == 400
+    assert [e["Action"] for e in past(engine, since, type=["volume"])] == ["create", "mount", "unmount"]
+
+
 def test_exec_tells(engine):
     cid = create(engine, "ev", Cmd=["sleep", "1000"])
     engine.api("POST", "/containers/ev/start")
