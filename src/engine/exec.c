@@ -260,7 +260,7 @@ static int process_of(struct exec *x, struct run *run, int rootfd, struct arena 
 	p->no_new_privileges = so.has_nnp ? so.no_new_privileges : cfg(x->c->en)->no_new_privileges;
 	spec_env(s, container_hostname(x->c, s, a), rq->tty, &rq->env, a, &p->env);
 	spec_rlimits(cfg(x->c->en), s, a, &p->rlimits);
-	p->has_oom_score_adj = s->host->oom_score_adj != 0;
+	p->has_oom_score_adj = true;
 	p->oom_score_adj = s->host->oom_score_adj;
 	if (!str_empty(so.apparmor) && strcmp(so.apparmor, "unconfined") != 0 && !privileged)
 		p->apparmor_profile = so.apparmor;

@@ -207,7 +207,8 @@ int spec_process(struct spec_build *b, struct err **e)
 	if (links_resolve(b->c, s, b->a, &p->env, NULL, e) < 0)
 		return -1;
 	spec_env(s, container_hostname(b->c, s, b->a), s->is_tty, NULL, b->a, &p->env);
-	p->has_oom_score_adj = s->host->oom_score_adj != 0;
+	/* Also 0: hoyd's own, which a unit file lowers, is not for containers. */
+	p->has_oom_score_adj = true;
 	p->oom_score_adj = s->host->oom_score_adj;
 	spec_rlimits(cfg(b->c->en), s, b->a, &p->rlimits);
 	return 0;

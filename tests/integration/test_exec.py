@@ -128,5 +128,9 @@ def test_limits_and_privileges_are_the_containers(engine):
 
 
 def test_oom_score_is_the_containers(engine):
-    engine.docker("run", "-d", "--net", "none", "--name", "victim", "--oom-score-adj", "500", "busybox", "sleep", "1000").ok()
-    assert engine.docker("exec", "victim", "cat", "/proc/self/oom_score_adj").out == "500\n"
+    with open(f"/proc/{engine.proc.pid}/oom_score_adj", "w") as f:
+        f.write("300")  # as a unit file's OOMScoreAdjust=, which containers must not get
+    for name, score in (("victim", 500), ("plain", 0)):
+        engine.docker("run", "-d", "--net", "none", "--name", name, f"--oom-score-adj={score}", "busybox", "sleep", "1000").ok()
+        for pid in ("1", "self"):
+            assert engine.docker("exec", name, "cat", f"/proc/{pid}/oom_score_adj").out == f"{score}\n"
