@@ -365,6 +365,21 @@ void engine_run(struct engine *en)
 	container_list_free(v, n);
 }
 
+/* No container has a process: also those whose own network is another's. */
+static bool nothing_runs(struct engine *en)
+{
+	size_t n;
+	bool any = false;
+	struct container **v = container_all(en, &n);
+	for (size_t i = 0; i < n; i++) {
+		pthread_mutex_lock(&v[i]->lock);
+		any |= life_is_running(v[i]->now.state) || life_is_transient(v[i]->now.state);
+		pthread_mutex_unlock(&v[i]->lock);
+	}
+	container_list_free(v, n);
+	return !any;
+}
+
 /* Runs refer to containers and containers to runs. */
 static void untie(struct engine *en)
 {
@@ -392,12 +407,17 @@ void engine_close(struct engine *en)
 		return;
 	if (en->stop_fd >= 0)
 		(void)eventfd_write(en->stop_fd, 1);
-	if (en->supervisor)
+	bool had_supervisor = en->supervisor != NULL;
+	if (had_supervisor)
 		supervisor_close(en->supervisor);
 	else
 		jobs_close(en->jobs);
+	/* With a supervisor, the containers that went on have been found. */
+	bool idle = had_supervisor && nothing_runs(en);
 	exec_registry_close(en);
 	untie(en);
+	if (idle)
+		net_idle(en->net);
 	net_close(en->net);
 	volume_table_close(en->volumes);
 	store_close(en->store);

@@ -54,6 +54,7 @@ struct net {
 	/* icc off without br_netfilter: the bridge itself keeps its ports apart. With it the rules do, and a port
 	 * that is published stays reachable for neighbours. */
 	bool isolate;
+	bool made_bridge; /* by this process */
 	bool has_bridge, nft, icc, ip_masq, ip_forward;
 	uint32_t mtu;
 	struct in_addr gateway, bind; /* gateway: what containers route through */

@@ -151,6 +151,7 @@ static int bridge_create(struct net *n, struct nl_link *l, struct err **e)
 	int r = nl_send(n->rt, &b, &f);
 	if (r < 0 && r != -EEXIST)
 		return err_sys(e, -r, "create bridge %s%s%s", n->bridge, f.text[0] ? ": " : "", f.text);
+	n->made_bridge = r == 0;
 	r = nl_link_get(n->rt, n->bridge, l);
 	if (r < 0)
 		return err_sys(e, -r, "find bridge %s", n->bridge);
@@ -321,6 +322,36 @@ void net_destroy(struct net *n)
 		pthread_mutex_unlock(&n->rt_lock);
 	}
 	net_close(n);
+}
+
+struct ports_left {
+	int bridge;
+	unsigned n;
+};
+
+static int count_port(void *arg, const struct nl_link *l)
+{
+	struct ports_left *p = arg;
+
+	p->n += l->master == p->bridge;
+	return 0;
+}
+
+void net_idle(struct net *n)
+{
+	cleanup_nl_batch struct nl_batch b = { 0 };
+	struct ports_left left = { .bridge = n->bridge_index };
+
+	if (!n->has_bridge)
+		return;
+	if (n->rules_written)
+		net_rules_remove(n);
+	pthread_mutex_lock(&n->rt_lock);
+	if (n->made_bridge && nl_link_list(n->rt, count_port, &left) == 0 && left.n == 0) {
+		nl_put_link_del(&b, n->bridge_index);
+		(void)nl_send(n->rt, &b, NULL);
+	}
+	pthread_mutex_unlock(&n->rt_lock);
 }
 
 void net_bridge_info(struct net *n, struct net_bridge_info *out)

@@ -54,6 +54,8 @@ struct net_config {
 int net_open(const struct net_config *cfg, struct net **out, struct err **e) NODISCARD;
 /* Stops our threads and closes held sockets. Bridge, rules and containers stay. */
 void net_close(struct net *n);
+/* Nothing runs, and nobody will join: the packet rules go, and so does a bridge that we made and that has no ports. */
+void net_idle(struct net *n);
 /* Removes table and bridge: for an engine that is being uninstalled, and for tests. */
 void net_destroy(struct net *n);
 DEFINE_CLEANUP(struct net *, net_close)

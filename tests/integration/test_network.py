@@ -306,6 +306,20 @@ def test_beside_a_firewall_that_drops_forwarding(new_engine):
         run(["iptables", "-F", "FORWARD"]).ok()
 
 
+def test_an_engine_with_nothing_to_run_leaves_nothing(new_engine):
+    e = new_engine()
+    table = f"hoy-{e.bridge}"
+    e.docker("run", "-d", "--name", "last", "busybox", "sleep", "1000").ok()
+    e.stop()
+    assert table in run(["nft", "list", "tables"]).out  # it runs on
+    e.start()
+    e.docker("rm", "-f", "last").ok()
+    e.stop()
+    assert table not in run(["nft", "list", "tables"]).out
+    e.start()
+    e.docker("run", "--rm", "busybox", "true").ok()
+
+
 def test_two_engines_side_by_side(engine, new_engine):
     other = new_engine()
     start_web(engine, "-p", "18090:80")
