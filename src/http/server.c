@@ -13,10 +13,9 @@
 
 #include "http/listen-internal.h"
 
-#define ACCEPT_MAX          16 /* listeners */
-#define HANDSHAKE_TIMEOUT_S 30
-#define LINGER_MS           500 /* after an unread body: for the client to take the reply before a reset */
-#define LOOP_BUFFER         4096
+#define ACCEPT_MAX  16  /* listeners */
+#define LINGER_MS   500 /* after an unread body: for the client to take the reply before a reset */
+#define LOOP_BUFFER 4096
 
 struct http_server {
 	struct http_server_config cfg;
@@ -291,16 +290,13 @@ static bool serve(struct http_conn *c, struct http_head *h, size_t head_n)
 static bool open_tls(struct http_conn *c)
 {
 	cleanup_err struct err *e = NULL;
-	struct timeval limit = { .tv_sec = HANDSHAKE_TIMEOUT_S }, none = { 0 };
 
 	if (!c->tls)
 		return true;
-	(void)setsockopt(c->io.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	if (http_session_open(c->tls, c->io.fd, NULL, &c->io.tls, &e) < 0) {
 		log_debug(NULL, "%s", err_text(e));
 		return false;
 	}
-	(void)setsockopt(c->io.fd, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof(none));
 	return true;
 }
 

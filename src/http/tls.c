@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/tls.h"
 
+#include "base/clock.h"
+#include "base/ctx.h"
 #include "base/fs.h"
 #include "base/mem.h"
 
@@ -14,6 +16,8 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#define HANDSHAKE_MS 30000
 
 /* Everything called in libssl and libcrypto; looked up once, at the first context. */
 #define SSL_CALLS(X)                                                                                         \
@@ -80,12 +84,14 @@ static pthread_once_t ssl_once = PTHREAD_ONCE_INIT;
 struct http_tls {
 	SSL_CTX *ctx;
 	bool is_server, verify_peer;
+	int handshake_ms;
 };
 
 struct http_session {
 	SSL *s;
 	int fd;
-	bool dont_wait; /* one read that must not block */
+	int64_t deadline_ns; /* of a server's handshake; then 0 */
+	bool dont_wait;      /* one read that must not block */
 	bool read_ended, write_ended;
 };
 
@@ -110,11 +116,24 @@ static int bio_write(BIO *b, const char *p, int n)
 	return bio_result(b, r, BIO_FLAGS_WRITE);
 }
 
+/* Whoever has shown no certificate yet must not hold a connection for long. */
+static bool in_time(const struct http_session *s)
+{
+	struct ctx ctx = { .deadline_ns = s->deadline_ns, .stop_fd = -1, .client_fd = -1 };
+	struct pollfd p = { .fd = s->fd, .events = POLLIN };
+
+	return !s->deadline_ns || ctx_poll(&ctx, &p, 1, -1) > 0;
+}
+
 static int bio_read(BIO *b, char *p, int n)
 {
 	struct http_session *s = ssl.BIO_get_data(b);
 	ssize_t r;
 
+	if (!in_time(s)) {
+		errno = ETIMEDOUT;
+		return bio_result(b, -1, BIO_FLAGS_READ);
+	}
 	do
 		r = recv(s->fd, p, (size_t)n, s->dont_wait ? MSG_DONTWAIT : 0);
 	while (r < 0 && errno == EINTR);
@@ -214,6 +233,7 @@ int http_tls_new(const struct http_tls_config *c, struct http_tls **out, struct 
 	cleanup_http_tls struct http_tls *t = NEW(struct http_tls);
 	t->is_server = c->is_server;
 	t->verify_peer = c->verify_peer;
+	t->handshake_ms = c->handshake_ms ? c->handshake_ms : HANDSHAKE_MS;
 	ssl.ERR_clear_error();
 	t->ctx = ssl.SSL_CTX_new(c->is_server ? ssl.TLS_server_method() : ssl.TLS_client_method());
 	if (!t->ctx)
@@ -275,7 +295,10 @@ int http_session_open(struct http_tls *t, int fd, const char *name, struct http_
 		http_session_free(s);
 		return err_set(e, ERR_INVALID, "bad TLS server name '%s'", name);
 	}
+	if (t->is_server)
+		s->deadline_ns = clock_mono_ns() + t->handshake_ms * NS_PER_MS;
 	int r = t->is_server ? ssl.SSL_accept(s->s) : ssl.SSL_connect(s->s);
+	s->deadline_ns = 0;
 	if (r != 1) {
 		long v = ssl.SSL_get_verify_result(s->s);
 		const char *why =

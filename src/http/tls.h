@@ -21,6 +21,7 @@ struct http_tls_config {
 	const char *key;
 	bool is_server;
 	bool verify_peer; /* server: demand a client certificate; client: check the server's */
+	int handshake_ms; /* servers: for the whole handshake, however it drips in; 0: 30 s */
 };
 
 int http_tls_new(const struct http_tls_config *cfg, struct http_tls **out, struct err **e) NODISCARD;

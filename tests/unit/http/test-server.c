@@ -4,11 +4,13 @@
 
 #include "base/fdpass.h"
 #include "base/fs.h"
+#include "base/str.h"
 #include "http/client.h"
 #include "http/server.h"
 #include "http/tls.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -82,7 +84,7 @@ struct fixture {
 	int seen;
 };
 
-static void start(struct fixture *f, bool tls)
+static void start_with(struct fixture *f, bool tls, int handshake_ms)
 {
 	cleanup_err struct err *e = NULL;
 	struct http_server_config cfg = { .handler = handle,
@@ -101,7 +103,8 @@ static void start(struct fixture *f, bool tls)
 					      .cert = CERTS "/server.pem",
 					      .key = CERTS "/server-key.pem",
 					      .is_server = true,
-					      .verify_peer = true };
+					      .verify_peer = true,
+					      .handshake_ms = handshake_ms };
 		struct http_tls_config cc = { .ca = CERTS "/ca.pem",
 					      .cert = CERTS "/client.pem",
 					      .key = CERTS "/client-key.pem",
@@ -120,6 +123,11 @@ static void start(struct fixture *f, bool tls)
 		assert_int_equal(http_server_listen_fd(f->s, fd, f->server_tls), 0);
 	}
 	assert_int_equal(http_server_start(f->s, &e), 0);
+}
+
+static void start(struct fixture *f, bool tls)
+{
+	start_with(f, tls, 0);
 }
 
 static void stop(struct fixture *f)
@@ -311,6 +319,34 @@ static void hijack_tls(void **state)
 	stop(&f);
 }
 
+/* A client that sends its hello a byte at a time is hung up on, however long it goes on. */
+static void a_dripping_handshake_ends(void **state)
+{
+	static const char hello[] = "\x16\x03\x01\x3f\xff\x01\x00\x3f\xfb\x03\x03";
+	struct fixture f;
+	bool hung_up = false;
+	char c;
+
+	(void)state;
+	start_with(&f, true, 300);
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	uint32_t port;
+	assert_int_equal(parse_u32(sv_of(strrchr(f.host, ':') + 1), 65535, &port), 0);
+	a.sin_port = htons((uint16_t)port);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	for (size_t i = 0; i < 3000 && !hung_up; i++) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		if (send(fd, i < sizeof(hello) ? &hello[i] : "", 1, MSG_NOSIGNAL) < 0)
+			hung_up = true;
+		else if (poll(&p, 1, 20) > 0)
+			hung_up = recv(fd, &c, 1, 0) <= 0;
+	}
+	assert_true(hung_up);
+	(void)close(fd);
+	stop(&f);
+}
+
 static void tls_wants_a_client_certificate(void **state)
 {
 	struct fixture f;
@@ -324,6 +360,13 @@ static void tls_wants_a_client_certificate(void **state)
 	start(&f, true);
 	assert_int_equal(http_tls_new(&cc, &t, &e), 0);
 	/* TLS 1.3 tells the client only at its first read */
+	/* nor does a client take a certificate that names somebody else */
+	assert_int_equal(http_client_open(&(struct http_client_config){ .host = f.host,
+									.tls = f.client_tls,
+									.server_name = "other.example" },
+					  &c, &e),
+			 -1);
+	err_free(TAKE_PTR(e));
 	if (http_client_open(&(struct http_client_config){ .host = f.host, .tls = t }, &c, &e) == 0)
 		assert_null(http_call(c, &(struct http_call){ .method = "GET", .target = "/hello" }, &e));
 	http_client_close(c);
@@ -487,6 +530,7 @@ int main(void)
 		cmocka_unit_test(hijack_plain),
 		cmocka_unit_test(hijack_tls),
 		cmocka_unit_test(tls_wants_a_client_certificate),
+		cmocka_unit_test(a_dripping_handshake_ends),
 		cmocka_unit_test(a_client_that_leaves_cancels_its_request),
 		cmocka_unit_test(stopping_cancels_requests),
 		cmocka_unit_test(hostile_bytes_get_an_answer),
