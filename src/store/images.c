@@ -397,6 +397,8 @@ static int load_image(struct store *s, const char *id, struct sv json, const cha
 	cleanup_body struct body *b = NULL;
 	if (body_new(json, id, &b, &e) < 0) {
 		log_error(log_kv("image", id), "%s", err_text(e));
+		/* its layers stay: an engine that understands it, or loading it again, finds them */
+		(void)layer_ref_locked(top ? map_get(&s->layers, top) : NULL);
 		return -1;
 	}
 	b->parent = xstrdup_opt(parent);

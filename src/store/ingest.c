@@ -322,7 +322,8 @@ static int write_rows(struct store *s, struct new_image *ni, bool is_new, int64_
 			return -1;
 	}
 	if (is_new &&
-	    db_exec(tx, e, "INSERT INTO images (id, config, top, parent, added) VALUES (?, ?, ?, ?, ?)",
+	    db_exec(tx, e, /* replace: the row of an image that could not be read at the start */
+		    "INSERT OR REPLACE INTO images (id, config, top, parent, added) VALUES (?, ?, ?, ?, ?)",
 		    "sbssi", b->id, b->json.p, b->json.n,
 		    ni->n_layers ? ni->layers[ni->n_layers - 1].chain : NULL, b->parent, now) < 0)
 		return -1;

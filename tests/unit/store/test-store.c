@@ -212,6 +212,25 @@ static void test_survives_reopening(void **state)
 	sb_release(&a.b);
 }
 
+static size_t count_dir(struct place *p, const char *name);
+
+/* A configuration that this engine cannot read costs nobody the layers, and loading the image again mends it. */
+static void test_damaged_image_keeps_layers(void **state)
+{
+	struct place *p = *state;
+	struct tb a;
+	two_layers(&a, "test:one");
+	must_load(p, &a);
+	assert_int_equal(db_exec(p->s->db, NULL, "UPDATE images SET config = ?", "s", "{"), 1);
+	reopen(p);
+	assert_int_equal(store_image_count(p->s), 0);
+	assert_int_equal(count_dir(p, "layers"), 2);
+	must_load(p, &a);
+	cleanup_image struct store_image *img = must_find(p, "test:one");
+	assert_int_equal(count_dir(p, "layers"), 2);
+	sb_release(&a.b);
+}
+
 static void test_find_rules(void **state)
 {
 	struct place *p = *state;
@@ -383,6 +402,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_load_and_mount, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_survives_reopening, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_damaged_image_keeps_layers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_find_rules, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_remove_rules, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tag_moves, setup, teardown),
