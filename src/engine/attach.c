@@ -184,6 +184,20 @@ static void replay(struct engine_attachment *at, int sockfd)
 	engine_logs_close(l);
 }
 
+/* Clients that waited for the start and have gone: their descriptors must not add up. */
+static void pending_prune_locked(struct container *c)
+{
+	list_for_each_safe (it, &c->pending) {
+		struct pending_attach *p = LIST_ENTRY(it, struct pending_attach, link);
+		struct pollfd f = { .fd = p->fd };
+		if (poll(&f, 1, 0) <= 0 || !(f.revents & (POLLHUP | POLLERR)))
+			continue;
+		list_del(&p->link);
+		fd_close(&p->fd);
+		free(p);
+	}
+}
+
 int engine_attachment_run(struct engine_attachment *at, int sockfd, struct sv early, struct err **e)
 {
 	struct container *c = at->c;
@@ -203,6 +217,7 @@ int engine_attachment_run(struct engine_attachment *at, int sockfd, struct sv ea
 	bool in = at->rq.stdin_ && c->spec->open_stdin, mux = !at->tty && !at->rq.no_mux;
 	/* One that ran when the client came, and has ended since, has nothing more for it: the socket is closed. */
 	if (!run && !gone && at->reserved) {
+		pending_prune_locked(c);
 		struct pending_attach *p = NEW(struct pending_attach);
 		*p = (struct pending_attach){ .fd = fd,
 					      .in = in,
