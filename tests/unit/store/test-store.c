@@ -227,6 +227,8 @@ static void test_damaged_image_keeps_layers(void **state)
 	assert_int_equal(count_dir(p, "layers"), 2);
 	must_load(p, &a);
 	cleanup_image struct store_image *img = must_find(p, "test:one");
+	assert_int_equal(store_image_count(p->s), 1);
+	assert_non_null(img);
 	assert_int_equal(count_dir(p, "layers"), 2);
 	sb_release(&a.b);
 }
