@@ -27,9 +27,27 @@ struct demux {
 	int run_fd;
 };
 
+/* The terminal may be non-blocking: another program of the user's shares it. */
+static int write_all(int fd, const char *p, size_t n)
+{
+	while (n) {
+		ssize_t r = write(fd, p, n);
+
+		if (r < 0 && errno == EAGAIN)
+			(void)poll(&(struct pollfd){ .fd = fd, .events = POLLOUT }, 1, -1);
+		else if (r < 0 && errno != EINTR)
+			return -errno;
+		if (r > 0) {
+			p += r;
+			n -= (size_t)r;
+		}
+	}
+	return 0;
+}
+
 static int demux_flush(struct demux *d, struct err **e)
 {
-	int r = d->run.n ? fd_write_full(d->run_fd, d->run.p, d->run.n) : 0;
+	int r = d->run.n ? write_all(d->run_fd, d->run.p, d->run.n) : 0;
 
 	sb_reset(&d->run);
 	return r < 0 ? err_sys(e, -r, "write to standard output") : 0;
@@ -56,7 +74,7 @@ static int demux_payload(struct demux *d, const char *p, size_t n, struct err **
 static int demux_feed(struct demux *d, const char *p, size_t n, struct err **e)
 {
 	if (d->is_raw) {
-		int r = d->to_stdout ? fd_write_full(STDOUT_FILENO, p, n) : 0;
+		int r = d->to_stdout ? write_all(STDOUT_FILENO, p, n) : 0;
 		return r < 0 ? err_sys(e, -r, "write to standard output") : 0;
 	}
 	while (n) {
@@ -145,7 +163,9 @@ int stream_hijack(struct stream *s, struct client *cl, const struct client_call 
 static const int forwarded[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGABRT,   SIGUSR1, SIGUSR2, SIGALRM,
 				 SIGTERM, SIGCONT, SIGTSTP, SIGVTALRM, SIGPROF, SIGIO,   SIGPWR };
 
-static sigset_t signal_set(const struct stream *s)
+static const int ending[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+
+static sigset_t signal_set(const struct stream *s, bool is_raw)
 {
 	sigset_t set;
 
@@ -153,12 +173,15 @@ static sigset_t signal_set(const struct stream *s)
 	sigaddset(&set, SIGWINCH);
 	for (size_t i = 0; s->signal_path && i < ARRAY_LEN(forwarded); i++)
 		sigaddset(&set, forwarded[i]);
+	/* they end us: the terminal comes first */
+	for (size_t i = 0; is_raw && i < ARRAY_LEN(ending); i++)
+		sigaddset(&set, ending[i]);
 	return set;
 }
 
 void stream_block_signals(struct stream *s)
 {
-	sigset_t set = signal_set(s);
+	sigset_t set = signal_set(s, false);
 
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 }
@@ -182,21 +205,25 @@ void stream_resize(struct stream *s)
 	post(s, arena_printf(s->c->a, "%s?h=%u&w=%u", s->resize_path, ws.ws_row, ws.ws_col));
 }
 
-static void on_signal(struct stream *s, int sig, unsigned *asked_to_end)
+/* The signal that is to end us, or 0. */
+static int on_signal(struct stream *s, int sig, unsigned *asked_to_end)
 {
 	if (sig == SIGWINCH) {
 		if (s->is_tty)
 			stream_resize(s);
-		return;
+		return 0;
 	}
+	if (!s->signal_path)
+		return sig;
 	if ((sig == SIGINT || sig == SIGTERM) && ++*asked_to_end >= 3) {
 		(void)fprintf(stderr, "\ngot 3 SIGTERM/SIGINTs, forcefully exiting\n");
-		exit(1);
+		return sig;
 	}
 	const char *name = signal_name(sig);
-	if (name && s->signal_path)
+	if (name)
 		post(s, arena_printf(s->c->a, "%s?signal=%s", s->signal_path,
 				     str_starts(name, "SIG") ? name + 3 : name));
+	return 0;
 }
 
 /* --- the terminal --- */
@@ -251,6 +278,7 @@ struct loop {
 	bool stdin_open, eof_sent, stream_open, waiting;
 	int sigfd;
 	unsigned asked_to_end;
+	int end_by; /* a signal, or 0 */
 };
 
 static int read_stdin(struct loop *l, bool *detached, struct err **e)
@@ -311,7 +339,8 @@ static void read_signals(struct loop *l)
 	struct signalfd_siginfo info;
 
 	while (read(l->sigfd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		on_signal(l->s, (int)info.ssi_signo, &l->asked_to_end);
+		if (!l->end_by)
+			l->end_by = on_signal(l->s, (int)info.ssi_signo, &l->asked_to_end);
 }
 
 static int loop_once(struct loop *l, bool *detached, struct err **e)
@@ -349,12 +378,25 @@ static int loop_once(struct loop *l, bool *detached, struct err **e)
 	return 0;
 }
 
+/* As if we had never caught it. */
+static void die_by(int sig)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	(void)signal(sig, SIG_DFL);
+	(void)raise(sig);
+	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+	exit(128 + sig);
+}
+
 int stream_run(struct stream *s, enum stream_end *end, struct err **e)
 {
 	struct loop l = {
 		.s = s, .stream_open = s->fd >= 0, .stdin_open = s->has_stdin, .waiting = s->wait_fd >= 0
 	};
-	sigset_t set = signal_set(s);
+	sigset_t set = signal_set(s, s->is_tty && s->has_stdin), before;
 	struct termios saved;
 	bool is_raw = false, detached = false;
 	int r = 0;
@@ -365,7 +407,7 @@ int stream_run(struct stream *s, enum stream_end *end, struct err **e)
 			      &l.keys.n, e) < 0)
 		return -1;
 	(void)fflush(stdout);
-	stream_block_signals(s);
+	(void)sigprocmask(SIG_BLOCK, &set, &before);
 	l.sigfd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (l.sigfd < 0)
 		return err_sys(e, errno, "signalfd");
@@ -373,10 +415,15 @@ int stream_run(struct stream *s, enum stream_end *end, struct err **e)
 		is_raw = make_raw(&saved);
 	if (s->n_early)
 		r = demux_feed(&l.demux, s->early, s->n_early, e);
-	while (r == 0 && !detached && (l.stream_open || l.waiting))
+	while (r == 0 && !detached && !l.end_by && (l.stream_open || l.waiting))
 		r = loop_once(&l, &detached, e);
 	if (is_raw)
 		(void)tcsetattr(STDIN_FILENO, TCSADRAIN, &saved);
+	if (l.end_by && l.asked_to_end >= 3)
+		exit(1);
+	if (l.end_by)
+		die_by(l.end_by);
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
 	fd_close(&l.sigfd);
 	stream_release(s);
 	sb_release(&l.pending);
