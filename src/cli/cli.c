@@ -40,7 +40,7 @@ static bool is_alias(const struct command *cmd, const char *name)
 	return false;
 }
 
-static const struct command *find(const char *group, const char *name)
+const struct command *cli_find_command(const char *group, const char *name)
 {
 	for (size_t i = 0; i < n_commands; i++) {
 		const struct command *cmd = commands[i];
@@ -317,8 +317,8 @@ static int show_help(struct cli *c, char *const *argv, size_t argc)
 		help_top(c);
 		return 0;
 	}
-	const struct command *cmd =
-		argc > 1 && is_group(argv[0]) ? find(argv[0], argv[1]) : find(NULL, argv[0]);
+	const struct command *cmd = argc > 1 && is_group(argv[0]) ? cli_find_command(argv[0], argv[1])
+								  : cli_find_command(NULL, argv[0]);
 	if (cmd) {
 		help_command(c, cmd, help_path(c->a, c, cmd));
 	} else if (argc == 1 && is_group(argv[0])) {
@@ -338,7 +338,11 @@ static int dispatch(struct cli *c, char *const *argv, size_t argc)
 	}
 	if (strcmp(argv[0], "help") == 0)
 		return show_help(c, argv + 1, argc - 1);
-	c->cmd = find(NULL, argv[0]);
+	if (strcmp(argv[0], "__complete") == 0) {
+		load_config(c);
+		return complete_words(c, argv + 1, argc - 1);
+	}
+	c->cmd = cli_find_command(NULL, argv[0]);
 	if (c->cmd) {
 		c->path = arena_printf(c->a, "%s %s", c->prog, argv[0]);
 		return run_command(c, argv + 1, argc - 1);
@@ -350,7 +354,7 @@ static int dispatch(struct cli *c, char *const *argv, size_t argc)
 		help_group(c, group);
 		return 0;
 	}
-	c->cmd = find(group, argv[1]);
+	c->cmd = cli_find_command(group, argv[1]);
 	if (!c->cmd && argv[1][0] == '-') {
 		cleanup_err struct err *why = NULL;
 		(void)err_set(&why, ERR_INVALID, "unknown flag: %s", argv[1]);
@@ -360,6 +364,17 @@ static int dispatch(struct cli *c, char *const *argv, size_t argc)
 		return unknown_command(c, group, argv[1]);
 	c->path = arena_printf(c->a, "%s %s %s", c->prog, group, argv[1]);
 	return run_command(c, argv + 2, argc - 2);
+}
+
+/* A descriptor 0, 1 or 2 that is not there would become a connection to the engine. */
+static void open_standard(void)
+{
+	int fd;
+
+	do
+		fd = fs_open("/dev/null", O_RDWR, 0);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	fd_close(&fd);
 }
 
 int cli_main(int argc, char **argv)
@@ -373,6 +388,7 @@ int cli_main(int argc, char **argv)
 
 	if (str_eq(base ? base + 1 : argc > 0 ? argv[0] : "", "docker"))
 		c.prog = "docker";
+	open_standard();
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (flags_parse(&c.global, c.a, table, n_global, argv + 1, n, true, &why) < 0) {
 		code = usage_error(&c, "[OPTIONS] COMMAND [ARG...]", c.prog, why);

@@ -27,6 +27,7 @@ struct command {
 	int min_args, max_args; /* max < 0: any number */
 	bool only_first;        /* options end at the first argument */
 	bool is_common;         /* shown first in help */
+	bool is_hidden;         /* help does not list it */
 	int (*run)(struct cli *c, struct err **e);
 };
 
@@ -79,6 +80,8 @@ const char *cli_config_str(const struct cli *c, const char *key);
 /* "docker: TEXT\n\nRun 'docker run --help' for more information" on stderr; returns code. */
 int cli_fail_help(struct cli *c, int code, const char *text);
 /* fwrite of all of it. */
+/* group NULL: by the spelling at the top. NULL: there is none. */
+const struct command *cli_find_command(const char *group, const char *name);
 void cli_out(const char *p, size_t n);
 unsigned cli_columns(void);
 
@@ -89,6 +92,10 @@ void help_top(const struct cli *c);
 int help_man(const struct cli *c, const char *name); /* a man page in roff; NULL: that of hoy itself */
 const char *help_path(struct arena *a, const struct cli *c, const struct command *cmd);
 const struct flag *global_flags(size_t *n);
+
+/* --- complete.c --- */
+/* What may stand in place of the last word, to stdout. */
+int complete_words(struct cli *c, char *const *argv, size_t argc);
 
 /* Shared rows of flag tables. */
 #define FORMAT_HELP_TABLE                                                                                    \

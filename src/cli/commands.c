@@ -19,6 +19,7 @@ const struct command *const commands[] = {
 	&cmd_info,
 	/* the rest */
 	&cmd_attach,
+	&cmd_completion,
 	&cmd_container_inspect,
 	&cmd_container_prune,
 	&cmd_create,

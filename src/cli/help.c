@@ -95,6 +95,8 @@ static const struct command **sorted(size_t *n, const char *group, bool want_com
 	*n = 0;
 	for (size_t i = 0; i < n_commands; i++) {
 		const struct command *cmd = commands[i];
+		if (cmd->is_hidden)
+			continue;
 		if (group ? str_eq(cmd->group, group) : top_name(cmd) && cmd->is_common == want_common)
 			v[(*n)++] = cmd;
 	}

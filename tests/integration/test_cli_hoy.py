@@ -7,6 +7,7 @@ import pty
 import signal
 import socket
 import subprocess
+import termios
 import threading
 
 import harness
@@ -182,6 +183,72 @@ def test_a_terminal_can_be_left_and_found_again(engine):
         os.close(master)
     engine.hoy("rm", "-f", "tty").ok()
     wait_until(lambda: engine.hoy("ps", "-aq").out == "", "the container gone")
+
+
+def test_completion(tmp_path):
+    def reply(method, target):
+        path = target.split("/", 2)[2].split("?")[0]
+        return 200, json.dumps({
+            "containers/json": [{"Names": ["/web", "/other/db"]}, {"Names": ["/worker"]}],
+            "images/json": [{"RepoTags": ["busybox:latest", "<none>:<none>"]}, {"RepoTags": None}],
+            "volumes": {"Volumes": [{"Name": "data"}]},
+        }.get(path, [])).encode()
+
+    def ask(*words):
+        r = bare(tmp_path, "__complete", "-H", f"unix://{fake.path}", *words)
+        assert (r.rc, r.err) == (0, ""), r
+        return r.out.split()
+
+    fake = FakeEngine(tmp_path / "s", reply)
+    assert ask("stop", "w") == ["web", "worker"]
+    assert ask("container", "rm", "-f", "web", "wo") == ["worker"]
+    assert ask("run", "--rm", "") == ["busybox:latest"]
+    assert ask("run", "busybox", "") == []
+    assert ask("run", "--name", "") == []
+    assert ask("volume", "rm", "") == ["data"]
+    assert {"web", "busybox:latest", "data"} <= set(ask("inspect", ""))
+    fake.close()
+    assert ask("ru") == ["run"]
+    assert ask("volume", "") == ["create", "inspect", "ls", "prune", "rm"]
+    assert ask("ps", "--no") == ["--no-trunc"]
+    assert "--tlsverify" in bare(tmp_path, "__complete", "--").out
+    r = bare(tmp_path, "-H", "unix:///nonexistent", "__complete", "-H", "unix:///nonexistent", "rm", "")
+    assert (r.rc, r.out) == (0, "")
+    for shell in "bash", "zsh", "fish":
+        r = bare(tmp_path, "completion", shell)
+        assert r.rc == 0 and "hoy __complete" in r.out.replace('"${words[0]}"', "hoy").replace('"${words[1]}"', "hoy")
+        assert "~" not in r.out
+    r = bare(tmp_path, "completion", "csh")
+    assert (r.rc, r.out) == (1, "") and "unknown shell" in r.err
+    script = bare(tmp_path, "completion", "bash").out + f"""
+COMP_LINE="{HOY} volume l"; COMP_POINT=${{#COMP_LINE}}; _hoy_complete; echo "${{COMPREPLY[@]}}"
+"""
+    assert run(["bash", "-c", script]).ok() == "ls"
+
+
+def test_closed_descriptors(tmp_path):
+    """The connection must not become descriptor 0 or 1: the engine would read our output as a request."""
+    fake = FakeEngine(tmp_path / "s", lambda m, t: (200, b"[]"))
+    r = run(["sh", "-c", f"exec {HOY} -H unix://{fake.path} ps <&- >&-"], env={**os.environ, "DOCKER_CONFIG": str(tmp_path)})
+    assert r.rc == 0 and len(fake.asked) == 1, (r, fake.asked)
+    fake.close()
+
+
+def test_the_terminal_is_restored_when_a_signal_ends_us(engine):
+    engine.hoy("run", "-d", "--name", "sig", "--network", "none", "busybox", "sleep", "1000").ok()
+    master, slave = pty.openpty()
+    before = termios.tcgetattr(slave)
+    try:
+        p = engine.popen("exec", "-it", "sig", "cat", client="hoy", stdin=slave, stdout=slave, stderr=slave)
+        wait_until(lambda: termios.tcgetattr(slave) != before, "a raw terminal")
+        p.send_signal(signal.SIGTERM)
+        assert p.wait(timeout=harness.DEADLINE) == -signal.SIGTERM
+        assert termios.tcgetattr(slave) == before
+    finally:
+        harness.end(p)
+        os.close(master)
+        os.close(slave)
+        engine.hoy("rm", "-f", "sig").ok()
 
 
 def test_the_program_links_little():
