@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "engine/engine-internal.h"
+#include "engine/events.h"
 #include "engine/filter.h"
 #include "engine/spec.h"
 #include "model/names.h"
@@ -13,6 +14,7 @@
 #include "volume/volume.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 static void remove_volumes(struct engine *en, const struct container_spec *s)
 {
@@ -192,6 +194,9 @@ int engine_container_prune(struct engine *en, const struct filters *f, const str
 	pthread_mutex_lock(&en->table_lock);
 	en->prune_busy = false;
 	pthread_mutex_unlock(&en->table_lock);
+	char text[24];
+	(void)snprintf(text, sizeof(text), "%lld", (long long)out->reclaimed);
+	events_publish(en->events, "container", "prune", "", log_kv("reclaimed", text));
 	return 0;
 }
 

@@ -82,6 +82,15 @@ def test_a_start_that_fails_gives_its_volumes_back(engine):
     assert [e["Action"] for e in past(engine, since, type=["volume"])] == ["create", "mount", "unmount"]
 
 
+def test_a_prune_of_containers_tells(engine):
+    since = f"{time.time():.9f}"
+    create(engine, "ev")
+    assert engine.api("POST", "/containers/prune").status == 200
+    got = past(engine, since, type=["container"])
+    assert [e["Action"] for e in got] == ["create", "destroy", "prune"]
+    assert int(got[2]["Actor"]["Attributes"]["reclaimed"]) >= 0
+
+
 def test_exec_tells(engine):
     cid = create(engine, "ev", Cmd=["sleep", "1000"])
     engine.api("POST", "/containers/ev/start")
