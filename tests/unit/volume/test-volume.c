@@ -244,7 +244,7 @@ static void a_copy_keeps_privileges_and_bears_depth(void **state)
 	assert_int_equal(fchmod(f, 06755), 0);
 	assert_int_equal(fsetxattr(f, "security.capability", cap, sizeof(cap), 0), 0);
 	int dir = fs_open_at(from, ".", O_RDONLY | O_DIRECTORY, 0);
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 100; i++) {
 		assert_int_equal(fs_mkdir_at(dir, "d", 0755), 0);
 		int next = fs_open_at(dir, "d", O_RDONLY | O_DIRECTORY, 0);
 		assert_true(next >= 0);
