@@ -372,6 +372,8 @@ int net_endpoint_decode(struct sv text, struct net_endpoint *out, struct err **e
 
 	if (!sv_eqs(word(&t), RECORD_VERSION))
 		return err_set(e, ERR_DATA_LOSS, "network record of an unknown version");
+	if (memchr(text.p, '\0', text.n))
+		return err_set(e, ERR_DATA_LOSS, "network record is damaged");
 	int bad = copy(word(&t), ep.endpoint_id, sizeof(ep.endpoint_id));
 	bad |= sv_cut(word(&t), '/', &ip, &prefix) ? 0 : -EINVAL;
 	bad |= decode_ip(ip, &ep.ip);
