@@ -170,8 +170,27 @@ static int table_load(struct volume_table *t, struct err **e)
 	return r;
 }
 
+/* A database that was lost: its directories are somebody's data, and become volumes again, without their labels. */
+static void adopt(struct volume_table *t, const char *name)
+{
+	cleanup_free char *data = xasprintf("%s/_data", name);
+	cleanup_err struct err *e = NULL;
+	struct stat st;
+
+	if (volume_check_name(name, NULL) < 0 || fstatat(t->rootfd, data, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !S_ISDIR(st.st_mode))
+		return;
+	if (db_exec(t->db, &e, "INSERT INTO volume VALUES (?, 'local', ?, '{}', '{}')", "si", name,
+		    clock_now_ns()) < 0) {
+		log_warn(log_kv("volume", name), "cannot take it back: %s", err_text(e));
+		return;
+	}
+	log_warn(log_kv("volume", name),
+		 "the database of volumes is new: took this one back, without its labels");
+}
+
 /* A directory without a row is what a killed create or remove left: nobody was told that it exists. */
-static void sweep(struct volume_table *t)
+static void sweep(struct volume_table *t, bool is_new)
 {
 	int fd = fs_open_at(t->rootfd, ".", O_RDONLY | O_DIRECTORY, 0);
 	struct dirent *d;
@@ -187,6 +206,10 @@ static void sweep(struct volume_table *t)
 	while ((d = readdir(dir))) {
 		if (d->d_type != DT_DIR || d->d_name[0] == '.' || map_has(&t->by_name, d->d_name))
 			continue;
+		if (is_new) {
+			adopt(t, d->d_name);
+			continue;
+		}
 		log_info(log_kv("volume", d->d_name), "removing what an interrupted call left");
 		if (fs_rmtree_at(t->rootfd, d->d_name) < 0)
 			log_warn(log_kv("volume", d->d_name), "could not remove it");
@@ -198,6 +221,7 @@ int volume_table_open(const char *root, struct volume_table **out, struct err **
 {
 	struct volume_table *t = NEW(struct volume_table);
 	cleanup_free char *path = xasprintf("%s/" DB_NAME, root);
+	bool is_new = false;
 	int r;
 
 	(void)pthread_mutex_init(&t->lock, NULL);
@@ -213,10 +237,15 @@ int volume_table_open(const char *root, struct volume_table **out, struct err **
 		(void)err_sys(e, -t->rootfd, "open '%s'", root);
 		goto fail;
 	}
-	if (db_open(path, DB_DURABLE, migrations, ARRAY_LEN(migrations), &t->db, e) < 0 ||
-	    table_load(t, e) < 0)
+	is_new = faccessat(t->rootfd, DB_NAME, F_OK, 0) < 0 && errno == ENOENT;
+	if (db_open(path, DB_DURABLE, migrations, ARRAY_LEN(migrations), &t->db, e) < 0)
 		goto fail;
-	sweep(t);
+	if (is_new)
+		sweep(t, true);
+	if (table_load(t, e) < 0)
+		goto fail;
+	if (!is_new)
+		sweep(t, false);
 	*out = t;
 	return 0;
 fail:
@@ -245,6 +274,9 @@ static int make_dirs(struct volume_table *t, const char *name, struct err **e)
 	int r;
 
 	r = fault_point("volume.create.mkdir");
+	/* What a remove could not delete is no start for a new volume. */
+	if (r == 0)
+		r = fs_rmtree_at(t->rootfd, name);
 	if (r == 0)
 		r = fs_mkdir_at(t->rootfd, name, 0701);
 	if (r == 0) {

@@ -153,6 +153,25 @@ static void leftovers_are_swept(void **state)
 	assert_int_equal(access(stray, F_OK), -1);
 }
 
+/* Losing the database loses no data. */
+static void a_lost_database_gives_volumes_back(void **state)
+{
+	cleanup_volume struct volume *v = create("precious"), *back = NULL;
+	cleanup_free char *db = xasprintf("%s/volumes.db", root), *file = xasprintf("%s/file", v->mountpoint);
+	cleanup_close int dir = fs_open(v->mountpoint, O_RDONLY | O_DIRECTORY, 0);
+
+	(void)state;
+	assert_int_equal(fs_replace_at(dir, "file", "x", 1, 0600), 0);
+	volume_table_close(t);
+	t = NULL;
+	assert_int_equal(unlink(db), 0);
+	assert_int_equal(volume_table_open(root, &t, NULL), 0);
+	back = volume_find(t, "precious");
+	assert_non_null(back);
+	assert_int_equal(access(file, F_OK), 0);
+	assert_int_equal(volume_remove(t, "precious", false, NULL), 0);
+}
+
 static void usage_counts_an_inode_once(void **state)
 {
 	cleanup_volume struct volume *v = create("used");
@@ -277,6 +296,7 @@ int main(void)
 		cmocka_unit_test(held_ones_stay),
 		cmocka_unit_test(options_are_checked),
 		cmocka_unit_test(leftovers_are_swept),
+		cmocka_unit_test(a_lost_database_gives_volumes_back),
 		cmocka_unit_test(usage_counts_an_inode_once),
 		cmocka_unit_test(a_tmpfs_volume_is_mounted_while_open),
 		cmocka_unit_test(a_copy_keeps_privileges_and_bears_depth),
