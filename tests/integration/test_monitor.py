@@ -748,7 +748,8 @@ def test_memory_of_a_quiet_monitor(drive):
     d.ok("execs")
     rollup = open(f"/proc/{d.monitor}/smaps_rollup").read()
     private = sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith(("Private_Dirty", "Private_Clean")))
-    assert private <= 200, rollup
+    # One alone pays for the pages of the program too, and how many are touched varies; the mark is 300 KiB a container.
+    assert private <= 300, rollup
     d.ok("signal", sig=9)
     read_all(s)
     d.exit()
